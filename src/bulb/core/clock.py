@@ -1,0 +1,43 @@
+"""Time comes in by argument.
+
+Decisions take `now`; whoever waits takes a `Clock`. Tests hand in a clock they can move (tests/support/clock.py).
+Durations that are measured (how long a handler ran) use `time.monotonic`/`perf_counter` directly: they are not decisions.
+"""
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Wall-clock time in Unix seconds."""
+
+    def now(self) -> float:
+        """Unix time in seconds, with a fraction."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Return when `seconds` of this clock have passed."""
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def now(self) -> float:
+        """Unix time in seconds, with a fraction."""
+        return time.time()
+
+    async def sleep(self, seconds: float) -> None:
+        """Return when `seconds` have passed."""
+        await asyncio.sleep(seconds)
+
+
+def iso_millis(unix_seconds: float) -> str:
+    """`2025-11-24T23:11:08.123Z`."""
+    moment = datetime.fromtimestamp(unix_seconds, UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def lambda_timestamp(unix_seconds: float) -> str:
+    """`2025-11-24T23:11:08.123+0000`, the form of Lambda's `LastModified`."""
+    return iso_millis(unix_seconds)[:-1] + "+0000"

@@ -1,0 +1,155 @@
+"""Facts: what the invoke path says about itself.
+
+`invoke` and `environments` emit them and know nobody who listens; log lines, metrics and the bill are all derived from
+the same fact, so they cannot disagree. A listener runs inside the event loop, must return at once and must not raise.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+Status = Literal["success", "error", "timeout"]
+InitPhase = Literal["init", "invoke"]
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionRef:
+    """Which code: one version of one function. `version` is `$LATEST` or a number."""
+
+    account: str
+    region: str
+    name: str
+    version: str
+
+    @property
+    def arn(self) -> str:
+        """The unqualified function ARN."""
+        return f"arn:aws:lambda:{self.region}:{self.account}:function:{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentRef:
+    """One execution environment and where its log goes."""
+
+    environment_id: str
+    function: FunctionRef
+    log_group: str
+    log_stream: str
+    memory_mb: int
+    ephemeral_mb: int
+    architecture: str
+    runtime: str
+    runtime_version: str
+    runtime_version_arn: str
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentStarted:
+    """An environment begins its init phase. Times are Unix seconds."""
+
+    environment: EnvironmentRef
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class InitReported:
+    """An init phase that failed (a successful one is told by the first `InvocationFinished`)."""
+
+    environment: EnvironmentRef
+    at: float
+    duration_ms: float
+    phase: InitPhase
+    status: Status
+    error_type: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class InvocationStarted:
+    """An event was handed to an environment."""
+
+    environment: EnvironmentRef
+    request_id: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class InvocationFinished:
+    """An invocation ended, however it ended. Durations are milliseconds; `billed_ms` is what is charged."""
+
+    environment: EnvironmentRef
+    request_id: str
+    at: float
+    started_at: float
+    duration_ms: float
+    billed_ms: int
+    init_ms: float | None
+    max_memory_mb: int
+    status: Status
+    error_type: str | None
+    trace_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class InvocationThrottled:
+    """A request was refused for want of capacity. `reason` is the `Reason` member of the 429."""
+
+    function: FunctionRef
+    at: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentEnded:
+    """An environment is gone. `reason`: `idle`, `update`, `shutdown`, `failure`."""
+
+    environment: EnvironmentRef
+    at: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AsyncEventReceived:
+    """An asynchronous event is on disk."""
+
+    function: FunctionRef
+    request_id: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class AsyncEventDropped:
+    """An asynchronous event will not be tried again. `condition` as in destination records (`RetriesExhausted`, ...)."""
+
+    function: FunctionRef
+    request_id: str
+    at: float
+    condition: str
+
+
+Fact = (
+    EnvironmentStarted
+    | InitReported
+    | InvocationStarted
+    | InvocationFinished
+    | InvocationThrottled
+    | EnvironmentEnded
+    | AsyncEventReceived
+    | AsyncEventDropped
+)
+Listener = Callable[[Fact], None]
+
+
+class Facts:
+    """Hands each fact to every listener, in the order they were added."""
+
+    def __init__(self) -> None:
+        self._listeners: list[Listener] = []
+
+    def add(self, listener: Listener) -> None:
+        """From now on `listener` is told every fact."""
+        self._listeners.append(listener)
+
+    def emit(self, fact: Fact) -> None:
+        """Tell every listener."""
+        for listener in self._listeners:
+            listener(fact)
