@@ -1,0 +1,1 @@
+"""The life of one execution environment, and the pool of them."""

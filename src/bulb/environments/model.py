@@ -1,0 +1,36 @@
+"""What an execution environment is made from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from bulb.core.facts import FunctionRef
+
+LogFormat = Literal["Text", "JSON"]
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionSpec:
+    """One version of a function, complete: everything needed to start an environment for it.
+
+    `revision` changes whenever code or configuration does; environments of another revision are not reused. `code` is
+    the unpacked package, mounted read-only at /var/task; `layers` are unpacked layer directories in order, for /opt.
+    """
+
+    ref: FunctionRef
+    revision: str
+    runtime: str
+    handler: str
+    role: str
+    code: Path
+    memory_mb: int
+    ephemeral_mb: int
+    timeout_s: int
+    architecture: str
+    log_group: str
+    log_format: LogFormat = "Text"
+    application_log_level: str | None = None
+    system_log_level: str | None = None
+    layers: tuple[Path, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""From "invoke this function" to an answer."""

@@ -1,0 +1,74 @@
+"""What is asked of the invoke path and what it answers; and the interface it needs from above."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from bulb.environments.model import FunctionSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One event for one function. `payload` is JSON text as bytes. `invoked_arn` is the ARN as the caller named it.
+
+    `client_context` is decoded JSON text. `event_time` is when an asynchronous event was accepted, None when sync.
+    """
+
+    spec: FunctionSpec
+    request_id: str
+    invoked_arn: str
+    payload: bytes
+    trace_header: str | None = None
+    client_context: str | None = None
+    log_tail: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the function answered, byte for byte. `function_error` is `Unhandled` when it failed, else None.
+
+    `log_tail` is the last 4 KB of this invocation's log where it was asked for.
+    """
+
+    payload: bytes
+    executed_version: str
+    function_error: str | None = None
+    log_tail: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A function as found by name and qualifier."""
+
+    spec: FunctionSpec
+    invoked_arn: str
+
+
+class FunctionCatalog(Protocol):
+    """Who knows the functions (services/lambda_)."""
+
+    async def resolve(self, account: str, region: str, name: str, qualifier: str | None) -> Resolved:
+        """The version to run. Raises AwsError ResourceNotFoundException or ResourceConflictException (Pending)."""
+
+
+class Invoker(Protocol):
+    """Runs one invocation to its end (invoke/dispatcher.py)."""
+
+    async def invoke(self, invocation: Invocation) -> Outcome:
+        """The function's answer. Raises AwsError TooManyRequestsException when there is no room, and 5xx of Lambda's."""
+
+
+class AsyncInvoker(Protocol):
+    """Accepts events to be run later (invoke/asynchronous.py)."""
+
+    async def accept(self, account: str, region: str, name: str, qualifier: str | None, event: "AsyncEvent") -> None:
+        """Return when the event is on disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class AsyncEvent:
+    """An event accepted for asynchronous invocation."""
+
+    request_id: str
+    payload: bytes
+    trace_header: str | None = None
+    client_context: str | None = None

@@ -1,0 +1,1 @@
+"""Isolation: the only room that makes privileged system calls."""
