@@ -1,0 +1,52 @@
+"""Response heads as bytes. A header that would break out of its line is refused here, whoever made it."""
+
+import re
+from email.utils import formatdate
+from functools import lru_cache
+from http import HTTPStatus
+
+from bulb.http.message import Response
+
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+# Written by the connection alone: a handler cannot know how its response is framed.
+_OWN = frozenset({"connection", "transfer-encoding", "date", "keep-alive"})
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+def has_body(method: str, status: int) -> bool:
+    """Whether a response of this status to this method carries a body at all (RFC 9112, 6.3)."""
+    return (
+        method != "HEAD" and status >= HTTPStatus.OK and status not in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
+    )
+
+
+def encode_head(response: Response, framing: str, connection: str, unix_seconds: int) -> bytes:
+    """The status line and headers, ending in the empty line.
+
+    `framing` and `connection` are whole header lines with their line ends, or empty. Raises ValueError for a header
+    with control characters (or outside latin-1), which would let its value write headers of its own.
+    """
+    lines = [_status_line(response.status), _date_line(unix_seconds), framing, connection]
+    for name, value in response.headers:
+        if name in _OWN:
+            continue
+        if _NAME.fullmatch(name) is None or _CONTROL.search(value) is not None:
+            raise ValueError(f"Header {name!r} is not safe to send")
+        lines.append(f"{name}: {value}\r\n")
+    lines.append("\r\n")
+    return "".join(lines).encode("latin-1")
+
+
+@lru_cache(maxsize=128)
+def _status_line(status: int) -> str:
+    try:
+        phrase = HTTPStatus(status).phrase
+    except ValueError:
+        phrase = "Unknown"
+    return f"HTTP/1.1 {status} {phrase}\r\n"
+
+
+@lru_cache(maxsize=4)
+def _date_line(unix_seconds: int) -> str:
+    return f"date: {formatdate(unix_seconds, usegmt=True)}\r\n"
