@@ -1,11 +1,11 @@
-"""What an execution environment is made from."""
+"""What an execution environment is made from, what it is given and what it gives back."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from bulb.core.facts import FunctionRef
+from bulb.core.facts import FunctionRef, Status
 
 LogFormat = Literal["Text", "JSON"]
 
@@ -34,3 +34,28 @@ class FunctionSpec:
     system_log_level: str | None = None
     layers: tuple[Path, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event, as the Runtime API hands it out. `payload` is JSON text; `client_context` decoded JSON text."""
+
+    request_id: str
+    invoked_arn: str
+    payload: bytes
+    trace_header: str
+    client_context: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """How an invocation ended. `payload` is what the caller gets, byte for byte; `error_type` is set when it failed."""
+
+    payload: bytes
+    status: Status = "success"
+    error_type: str | None = None
+
+    @property
+    def failed(self) -> bool:
+        """The caller sees `X-Amz-Function-Error`."""
+        return self.status != "success"

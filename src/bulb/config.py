@@ -1,0 +1,115 @@
+"""What an operator can choose: one frozen value, and the only place that reads environment variables.
+
+A choice on the command line wins over the environment variable of the same name (`--port` over `BULB_PORT`), which wins
+over the default. An unknown `BULB_*` variable is refused rather than ignored: a misspelt setting must not be silently off.
+"""
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from bulb.core.errors import BulbError
+
+Egress = Literal["nat", "none"]
+Isolation = Literal["best", "full", "userns", "plain"]
+
+_INTERPRETER = "BULB_INTERPRETER_"
+_WORDS: dict[str, tuple[str, ...]] = {
+    "egress": ("nat", "none"),
+    "isolation": ("best", "full", "userns", "plain"),
+}
+
+
+def default_data() -> Path:
+    """`$XDG_DATA_HOME/bulb`, or `~/.local/share/bulb`."""
+    base = os.environ.get("XDG_DATA_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "share") / "bulb"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Every setting, with its default. Durations are seconds.
+
+    `database` is a SQLAlchemy URL; None means SQLite inside `data`. `isolation` other than `best` insists on that rung.
+    `interpreters` maps a runtime (`python3.12`) to the executable that runs it, whatever its version.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 4566
+    data: Path = field(default_factory=default_data)
+    database: str | None = None
+    egress: Egress = "nat"
+    isolation: Isolation = "best"
+    region: str = "us-east-1"
+    stock: int = 2
+    idle: float = 600.0
+    freeze_after: float = 0.1
+    capacity: int = 0
+    access_log: bool = False
+    interpreters: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def on_loopback(self) -> bool:
+        """Nobody outside this machine can reach the server."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @property
+    def enforce_credentials(self) -> bool:
+        """On loopback any signature is accepted; anywhere else real credentials are required."""
+        return not self.on_loopback
+
+
+def load(flags: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Config:
+    """The configuration. `flags` are the choices of the command line; None means not chosen.
+
+    Raises BulbError naming the setting that cannot be used and what it takes.
+    """
+    environ = os.environ if environ is None else environ
+    known = {f.name: f for f in fields(Config)}
+    chosen: dict[str, Any] = {}
+    interpreters: dict[str, str] = {}
+    for variable, text in environ.items():
+        if not variable.startswith("BULB_"):
+            continue
+        if variable.startswith(_INTERPRETER):
+            # BULB_INTERPRETER_PYTHON3_12 names python3.12, BULB_INTERPRETER_NODEJS22_X names nodejs22.x.
+            interpreters[variable.removeprefix(_INTERPRETER).lower().replace("_", ".")] = text
+            continue
+        name = variable.removeprefix("BULB_").lower()
+        if name not in known or name == "interpreters":
+            raise BulbError(f"{variable} is not a setting of Bulb; `bulb up --help` lists them")
+        chosen[name] = _value(name, text, variable)
+    for name, value in flags.items():
+        if value is not None:
+            chosen[name] = _value(name, value, "--" + name.replace("_", "-"))
+    return replace(Config(interpreters=interpreters), **chosen)
+
+
+def _value(name: str, given: Any, source: str) -> Any:
+    default = getattr(Config(), name)
+    try:
+        if name in _WORDS:
+            if given not in _WORDS[name]:
+                raise ValueError
+            return given
+        if isinstance(default, bool):
+            return given if isinstance(given, bool) else {"1": True, "true": True, "0": False, "false": False}[given.lower()]
+        if isinstance(default, Path):
+            return Path(given).expanduser().absolute()
+        if isinstance(default, int | float):
+            number = type(default)(given)
+            if number < 0:
+                raise ValueError
+            return number
+    except (ValueError, KeyError):
+        takes = " or ".join(_WORDS[name]) if name in _WORDS else f"a value like {default}"
+        raise BulbError(f"{source} cannot be {given!r}: it takes {takes}") from None
+    return given

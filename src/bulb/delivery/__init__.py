@@ -1,0 +1,1 @@
+"""From "something happened" to an invoke: the outbox relay and the destinations it knows."""

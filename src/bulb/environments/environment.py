@@ -1,0 +1,252 @@
+"""One execution environment: a sandbox, the process in it, and its state.
+
+It handles one event at a time. Whatever happens to the process (it answers, crashes, runs out of memory or time), the
+event gets a `Reply`; only what Bulb itself cannot do is raised. After a crash or a timeout the processes are gone at once,
+`/tmp` stays, and the next event runs init again inside its own time.
+"""
+
+import asyncio
+import math
+import time
+from dataclasses import dataclass
+
+from bulb.core.clock import Clock
+from bulb.core.facts import (
+    EnvironmentEnded,
+    EnvironmentRef,
+    Facts,
+    InitPhase,
+    InitReported,
+    InvocationFinished,
+    InvocationStarted,
+)
+from bulb.core.limits import INIT_TIMEOUT_S
+from bulb.environments import failures
+from bulb.environments.incarnation import Incarnation
+from bulb.environments.model import Event, FunctionSpec, Reply
+from bulb.environments.ports import EnvironmentLog
+from bulb.environments.runtime_api import InitFailure, Work, deadline_ms
+from bulb.environments.starting import Starter
+from bulb.environments.states import State, move
+from bulb.sandbox.host import Sandbox
+from bulb.sandbox.model import Exit
+
+_MB = 1_048_576
+_TIMED_OUT = Reply(b"", "timeout", "Sandbox.Timedout")
+
+
+@dataclass(slots=True)
+class _Init:
+    """How an init phase ended: None, or the reply an event gets for it. Milliseconds."""
+
+    duration_ms: float
+    failure: Reply | None = None
+
+
+class Environment:
+    """Made by `EnvironmentFactory`; used by one invocation at a time."""
+
+    def __init__(
+        self,
+        spec: FunctionSpec,
+        ref: EnvironmentRef,
+        sandbox: Sandbox,
+        log: EnvironmentLog,
+        starter: Starter,
+        facts: Facts,
+        clock: Clock,
+    ) -> None:
+        self.spec = spec
+        self.ref = ref
+        self.sandbox = sandbox
+        self.born_at = clock.now()
+        self.idle_since = 0.0
+        self.retired = False
+        self._log = log
+        self._starter = starter
+        self._facts = facts
+        self._clock = clock
+        self._state = State.INIT
+        self._frozen = False
+        self._incarnation: Incarnation | None = None
+        self._init_ms: float | None = None
+
+    @property
+    def state(self) -> State:
+        """Where it is in its life."""
+        return self._state
+
+    async def initialize(self) -> None:
+        """Run the init phase once, within its own limit. A failure is reported and the first event tries again."""
+        init = await self._init(INIT_TIMEOUT_S, "")
+        if init.failure is None:
+            self._init_ms = init.duration_ms
+            self._state = move(self._state, State.READY)
+            return
+        self._report_init(init, "init")
+        await self._break()
+
+    async def invoke(self, event: Event) -> Reply:
+        """Hand `event` to the function and wait for its end, at most the function's timeout."""
+        if self._state is State.READY and self.sandbox.exited.done():
+            await self._break()  # it ended while idle: nobody's failure, the event gets a new process
+        fresh_process = self._state is not State.BROKEN
+        self._state = move(self._state, State.BUSY)
+        if self._frozen:
+            self.sandbox.thaw()
+            self._frozen = False
+        started_at, started = self._clock.now(), time.perf_counter()
+        self._facts.emit(InvocationStarted(self.ref, event.request_id, started_at))
+        timeout_s = float(self.spec.timeout_s)
+        if fresh_process:
+            reply = await self._run(event, timeout_s, timeout_s)
+        else:
+            reply = await self._init_and_run(event, timeout_s, started)
+        if reply is _TIMED_OUT:
+            reply = failures.timed_out(event.request_id, timeout_s)
+        await self._settle(reply)
+        duration_ms = (time.perf_counter() - started) * 1000
+        if reply.status == "timeout":
+            duration_ms = timeout_s * 1000
+        self._report(event, reply, started_at, duration_ms)
+        return reply
+
+    def tail(self) -> bytes:
+        """The last 4 KB of the log of the invocation that just ended."""
+        return self._log.tail()
+
+    def freeze(self) -> None:
+        """Stop every process of an idle environment until its next event."""
+        if self._state is State.READY and not self._frozen:
+            self.sandbox.freeze()
+            self._frozen = True
+
+    async def end(self, reason: str) -> None:
+        """Leave nothing behind. `reason` as in the fact EnvironmentEnded."""
+        if self._state is State.ENDED:
+            return
+        self._state = move(self._state, State.ENDED)
+        await self._disconnect()
+        await self.sandbox.close()
+        self._facts.emit(EnvironmentEnded(self.ref, self._clock.now(), reason))
+
+    async def _run(self, event: Event, timeout_s: float, remaining_s: float) -> Reply:
+        incarnation = self._incarnation
+        assert incarnation is not None
+        work = incarnation.session.give(event, deadline_ms(remaining_s))
+        reply = await self._first_ending(work, remaining_s)
+        incarnation.drain_log()
+        return reply
+
+    async def _first_ending(self, work: Work, seconds: float) -> Reply:
+        """The reply, the timeout, or the end of the process, whichever comes first."""
+        loop = asyncio.get_running_loop()
+        request_id = work.event.request_id
+
+        def out_of_time() -> None:
+            if not work.done.done():
+                work.done.set_result(_TIMED_OUT)
+
+        def process_ended(ended: asyncio.Future[Exit]) -> None:
+            if not work.done.done():
+                work.done.set_result(_exit_reply(request_id, ended.result()))
+
+        timer = loop.call_later(max(seconds, 0.0), out_of_time)
+        exited = self.sandbox.exited
+        exited.add_done_callback(process_ended)
+        try:
+            return await work.done
+        finally:
+            timer.cancel()
+            exited.remove_done_callback(process_ended)
+
+    async def _init_and_run(self, event: Event, timeout_s: float, started: float) -> Reply:
+        """After a reset or a failed init: init again, inside this event's time."""
+        await self.sandbox.restart()
+        init = await self._init(timeout_s, event.request_id)
+        if init.failure is not None:
+            self._report_init(init, "invoke")
+            return init.failure
+        return await self._run(event, timeout_s, timeout_s - (time.perf_counter() - started))
+
+    async def _init(self, limit_s: float, request_id: str) -> _Init:
+        started = time.perf_counter()
+        self._incarnation = await self._starter.connect(self.spec, self.ref, self.sandbox, self._log)
+        ready, exited = self._incarnation.session.ready, self.sandbox.exited
+        await asyncio.wait((ready, exited), timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
+        duration_ms = (time.perf_counter() - started) * 1000
+        if ready.done():
+            failure = ready.result()
+            self.sandbox.end_init()
+            return _Init(duration_ms, _init_reply(failure) if failure else None)
+        if exited.done():
+            return _Init(duration_ms, _exit_reply(request_id, exited.result()))
+        return _Init(duration_ms, _TIMED_OUT)
+
+    def _report_init(self, init: _Init, phase: InitPhase) -> None:
+        assert init.failure is not None
+        status, error_type = init.failure.status, init.failure.error_type
+        if self._incarnation is not None:
+            self._incarnation.drain_log()
+        self._facts.emit(
+            InitReported(
+                self.ref,
+                self._clock.now(),
+                init.duration_ms,
+                phase,
+                status,
+                None if status == "timeout" else error_type,
+            )
+        )
+
+    async def _settle(self, reply: Reply) -> None:
+        """After an event: ready again, or broken when the process is gone or must go."""
+        if self._state is State.ENDED:
+            return  # ended from outside while the event ran
+        session_over = self.sandbox.exited.done() or reply.status == "timeout"
+        if session_over or self._incarnation is None or isinstance(self._init_state(), InitFailure):
+            await self._break()
+        else:
+            self._state = move(self._state, State.READY)
+
+    def _init_state(self) -> InitFailure | None:
+        ready = self._incarnation.session.ready if self._incarnation is not None else None
+        return ready.result() if ready is not None and ready.done() else None
+
+    async def _break(self) -> None:
+        self._state = move(self._state, State.BROKEN)
+        await self.sandbox.kill()
+        await self._disconnect()
+
+    async def _disconnect(self) -> None:
+        incarnation, self._incarnation = self._incarnation, None
+        if incarnation is not None:
+            await incarnation.close()
+
+    def _report(self, event: Event, reply: Reply, started_at: float, duration_ms: float) -> None:
+        init_ms, self._init_ms = self._init_ms, None
+        self._facts.emit(
+            InvocationFinished(
+                environment=self.ref,
+                request_id=event.request_id,
+                at=self._clock.now(),
+                started_at=started_at,
+                duration_ms=duration_ms,
+                billed_ms=math.ceil(duration_ms + (init_ms or 0.0)),
+                init_ms=init_ms,
+                max_memory_mb=min(math.ceil(self.sandbox.memory_peak() / _MB), self.spec.memory_mb),
+                status=reply.status,
+                error_type=reply.error_type,
+                trace_id=event.trace_header,
+            )
+        )
+
+
+def _exit_reply(request_id: str, ended: Exit) -> Reply:
+    if ended.oom:
+        return failures.exited(request_id, None, 9)
+    return failures.exited(request_id, ended.status, ended.signal)
+
+
+def _init_reply(failure: InitFailure) -> Reply:
+    return Reply(failure.payload, "error", failure.error_type)

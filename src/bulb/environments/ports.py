@@ -1,0 +1,53 @@
+"""What environments need from rooms above or beside them, each no bigger than its use."""
+
+from typing import Protocol
+
+from bulb.core.facts import EnvironmentRef
+from bulb.environments.model import FunctionSpec
+
+
+class EnvironmentLog(Protocol):
+    """Where one environment's output goes."""
+
+    @property
+    def is_full(self) -> bool:
+        """Too much is waiting to be stored: stop reading the pipe for a moment."""
+
+    def feed(self, data: bytes) -> None:
+        """Bytes as they came out of the environment's log pipe, split anywhere."""
+
+    def flush(self) -> None:
+        """The writer is gone or paused: what is left of a line is a line."""
+
+    def tail(self) -> bytes:
+        """The last 4 KB of the current invocation's log."""
+
+
+class LogBook(Protocol):
+    """Who keeps the logs (telemetry)."""
+
+    def open(self, environment: EnvironmentRef, spec: FunctionSpec) -> EnvironmentLog:
+        """The log of a new environment; its lines go to the group and stream the reference names."""
+
+
+class RoleCredentials(Protocol):
+    """Credentials of a role session."""
+
+    @property
+    def access_key(self) -> str:
+        """Access key id."""
+
+    @property
+    def secret(self) -> str:
+        """Secret access key."""
+
+    @property
+    def token(self) -> str:
+        """Session token."""
+
+
+class Roles(Protocol):
+    """Who issues execution-role credentials (identity)."""
+
+    def issue(self, role_arn: str, session_name: str, duration_s: float, now: float) -> RoleCredentials:
+        """A session of `role_arn` that is good for `duration_s` seconds from `now`."""

@@ -1,0 +1,190 @@
+"""The Runtime API (2018-06-01) as one runtime process sees it: HTTP requests in, HTTP responses out, no sockets.
+
+One `RuntimeSession` lives as long as one runtime process. The same session serves both transports: the socketpair of our
+own loops and 127.0.0.1:9001 inside the sandbox for anybody's client. It knows the order in which a runtime may call and
+refuses everything else with the documented 403.
+"""
+
+import asyncio
+import re
+import time
+from dataclasses import dataclass
+
+import orjson
+
+from bulb.core.limits import SYNC_RESPONSE_BYTES
+from bulb.environments import failures
+from bulb.environments.model import Event, Reply
+from bulb.http.message import Request, Response
+
+PREFIX = "/2018-06-01/runtime/"
+_NEXT = PREFIX + "invocation/next"
+_INIT_ERROR = PREFIX + "init/error"
+_RESULT = re.compile(PREFIX + r"invocation/([^/]+)/(response|error)\Z")
+_ERROR_TYPE = re.compile(r"(?:Runtime|Function)\.[A-Z][a-zA-Z]+")
+# The largest request body the session reads: a response one byte too long must be told apart from one that fits.
+MAX_BODY = SYNC_RESPONSE_BYTES + 1
+
+_JSON = [("content-type", "application/json")]
+_ACCEPTED = b'{"status":"OK"}\n'
+
+
+@dataclass(slots=True)
+class Work:
+    """An event handed to a runtime, and the future its ending resolves."""
+
+    event: Event
+    deadline_ms: int
+    done: asyncio.Future[Reply]
+
+
+@dataclass(frozen=True, slots=True)
+class InitFailure:
+    """The runtime reported that it could not initialise. `payload` is its error document."""
+
+    error_type: str
+    payload: bytes
+
+
+class RuntimeSession:
+    """What one runtime process may ask, and what it has been given.
+
+    `ready` resolves when the process asks for its first event (None) or reports an init error (InitFailure).
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self.ready: asyncio.Future[InitFailure | None] = loop.create_future()
+        self._state = "Started"
+        self._waiting: asyncio.Future[Work] | None = None
+        self._queued: Work | None = None
+        self._work: Work | None = None
+
+    def give(self, event: Event, deadline_ms: int) -> Work:
+        """Hand `event` to the process, now or as soon as it asks. One at a time."""
+        work = Work(event, deadline_ms, self._loop.create_future())
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(work)
+        else:
+            self._queued = work
+        self._work = work
+        return work
+
+    async def handle(self, request: Request) -> Response:
+        """Answer one Runtime API request."""
+        path = request.path
+        if path == _NEXT and request.method == "GET":
+            return await self._next()
+        if request.method == "POST":
+            if match := _RESULT.match(path):
+                return await self._result(match[1], match[2], request)
+            if path == _INIT_ERROR:
+                return await self._init_error(request)
+        if path == "/ping" and request.method == "GET":
+            return Response(200, [("content-type", "text/plain")], b"pong")
+        return _refusal(404, "NotFound", f"Unknown path: {path}")
+
+    async def _next(self) -> Response:
+        if self._state == "InitError":
+            return _wrong_state(self._state, "Ready")
+        self._state = "Ready"
+        if not self.ready.done():
+            self.ready.set_result(None)
+        work, self._queued = self._queued, None
+        if work is None:
+            # A client that gave up and asks again takes the place of its earlier request.
+            self._waiting = self._loop.create_future()
+            work = await self._waiting
+        self._state = "Running"
+        event = work.event
+        headers = [
+            ("content-type", "application/json"),
+            ("lambda-runtime-aws-request-id", event.request_id),
+            ("lambda-runtime-deadline-ms", str(work.deadline_ms)),
+            ("lambda-runtime-invoked-function-arn", event.invoked_arn),
+            ("lambda-runtime-trace-id", event.trace_header),
+        ]
+        if event.client_context is not None:
+            # The header is latin-1 text on the wire; JSON's \u escapes say the same in ASCII.
+            headers.append(("lambda-runtime-client-context", _ascii_json(event.client_context)))
+        return Response(200, headers, event.payload)
+
+    async def _result(self, request_id: str, kind: str, request: Request) -> Response:
+        work = self._work
+        if work is None or work.event.request_id != request_id:
+            if self._state == "Responded":
+                return _wrong_state("Responded", "InvocationResponse" if kind == "response" else "InvocationErrorResponse")
+            return _refusal(400, "InvalidRequestID", "Invalid request ID")
+        if self._state != "Running":
+            return _wrong_state(self._state, "InvocationResponse" if kind == "response" else "InvocationErrorResponse")
+        body = await _read(request)
+        if body is None:
+            self._finish(work, failures.response_too_large(SYNC_RESPONSE_BYTES))
+            text = f"Exceeded maximum allowed payload size ({SYNC_RESPONSE_BYTES} bytes)."
+            return _refusal(413, "RequestEntityTooLarge", text)
+        if kind == "response":
+            self._finish(work, Reply(body))
+        else:
+            self._finish(work, Reply(body, "error", _error_type(request, "Function.Unknown")))
+        return Response(202, list(_JSON), _ACCEPTED)
+
+    def _finish(self, work: Work, reply: Reply) -> None:
+        self._state = "Responded"
+        self._work = None
+        if not work.done.done():
+            work.done.set_result(reply)
+
+    async def _init_error(self, request: Request) -> Response:
+        if self._state != "Started":
+            return _wrong_state(self._state, "InitError")
+        body = await _read(request)
+        if body is None:
+            return _refusal(413, "RequestEntityTooLarge", "The error document is too large.")
+        self._state = "InitError"
+        if not self.ready.done():
+            self.ready.set_result(InitFailure(_error_type(request, "Runtime.Unknown"), body))
+        return Response(202, list(_JSON), _ACCEPTED)
+
+
+def deadline_ms(timeout_s: float) -> int:
+    """The Unix time in ms at which an invocation that starts now times out."""
+    return int((time.time() + timeout_s) * 1000)
+
+
+async def _read(request: Request) -> bytes | None:
+    """The body, or None when it is longer than a response may be."""
+    if (whole := request.body.buffered) is not None:
+        return whole if len(whole) <= SYNC_RESPONSE_BYTES else None
+    collected = bytearray()
+    too_large = False
+    async for chunk in request.body:
+        # What is too much is still read (and dropped), so that the connection stays usable for the next request.
+        too_large = too_large or len(collected) + len(chunk) > SYNC_RESPONSE_BYTES
+        if not too_large:
+            collected += chunk
+    return None if too_large else bytes(collected)
+
+
+def _error_type(request: Request, fallback: str) -> str:
+    """The header's type where it has the documented form; anything else is recorded as unknown."""
+    header = request.headers.get("lambda-runtime-function-error-type", "")
+    return header if _ERROR_TYPE.fullmatch(header) else fallback
+
+
+def _ascii_json(text: str) -> str:
+    return text if text.isascii() else "".join(c if c.isascii() else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    units = character.encode("utf-16-be")
+    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
+
+
+def _refusal(status: int, error_type: str, message: str) -> Response:
+    body = orjson.dumps({"errorMessage": message, "errorType": error_type})
+    return Response(status, list(_JSON), body)
+
+
+def _wrong_state(before: str, after: str) -> Response:
+    text = f"State transition from {before} to {after} failed for runtime. Error: State transition is not allowed"
+    return _refusal(403, "InvalidStateTransition", text)

@@ -1,0 +1,52 @@
+"""Telling a process who it is: the environment variables of a function, its role's credentials, its connections."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bulb.core.clock import Clock
+from bulb.core.facts import EnvironmentRef
+from bulb.environments.incarnation import Incarnation
+from bulb.environments.model import FunctionSpec
+from bulb.environments.ports import EnvironmentLog, Roles
+from bulb.http.message import Handler
+from bulb.runtimes.variables import Credentials, environment_variables
+from bulb.sandbox.host import Sandbox
+
+# Longer than any environment lives (`Settings.max_age_s` of the pool), so that credentials never expire in use.
+CREDENTIALS_S = 12 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Starter:
+    """Connects processes. `endpoint` answers AWS calls from inside; `endpoint_url` is its address where a sandbox has
+    no network of its own."""
+
+    roles: Roles
+    clock: Clock
+    endpoint: Handler
+    endpoint_url: Callable[[], str]
+
+    async def connect(
+        self, spec: FunctionSpec, ref: EnvironmentRef, sandbox: Sandbox, log: EnvironmentLog
+    ) -> Incarnation:
+        """Connect the sandbox's present process and tell it its function."""
+        session = self.roles.issue(spec.role, spec.ref.name, CREDENTIALS_S, self.clock.now())
+        variables = environment_variables(
+            function_name=spec.ref.name,
+            function_version=spec.ref.version,
+            memory_mb=spec.memory_mb,
+            handler=spec.handler,
+            runtime=spec.runtime,
+            region=spec.ref.region,
+            log_group=ref.log_group,
+            log_stream=ref.log_stream,
+            credentials=Credentials(session.access_key, session.secret, session.token),
+            runtime_api=sandbox.runtime_api,
+            endpoint_url=f"http://{sandbox.endpoint}" if sandbox.endpoint else self.endpoint_url(),
+            log_format=spec.log_format,
+            log_level=spec.application_log_level,
+            customer=spec.variables,
+        )
+        incarnation = Incarnation(sandbox, log, self.endpoint)
+        await incarnation.connect(variables, spec.handler)
+        return incarnation

@@ -1,0 +1,78 @@
+"""One invocation, from a resolved function to its answer: the warm path of the whole house.
+
+Warm, it does not wait for anything but the function: no database, no lock, no disk. The client going away does not stop
+the function, as on AWS; the environment is given back whatever happens.
+"""
+
+from bulb.core.clock import Clock
+from bulb.core.errors import AwsError
+from bulb.core.facts import Facts, InvocationThrottled
+from bulb.core.ids import hex_id, trace_id
+from bulb.environments.environment import Environment
+from bulb.environments.model import Event
+from bulb.environments.pool import EnvironmentPool, NoCapacity
+from bulb.invoke.model import Invocation, Outcome
+
+
+class Dispatcher:
+    """Implements `Invoker` over the pool of environments."""
+
+    def __init__(self, pool: EnvironmentPool, facts: Facts, clock: Clock) -> None:
+        self._pool = pool
+        self._facts = facts
+        self._clock = clock
+        self.in_flight = 0
+
+    async def invoke(self, invocation: Invocation) -> Outcome:
+        """The function's answer.
+
+        Raises AwsError TooManyRequestsException when the machine has no room, InvalidRuntimeException when it lacks the
+        interpreter.
+        """
+        self.in_flight += 1
+        try:
+            environment = self._pool.take_idle(invocation.spec) or await self._create(invocation)
+            try:
+                return await self._run(environment, invocation)
+            finally:
+                self._pool.release(environment)
+        finally:
+            self.in_flight -= 1
+
+    async def _create(self, invocation: Invocation) -> Environment:
+        try:
+            return await self._pool.create(invocation.spec)
+        except NoCapacity:
+            reason = "ConcurrentInvocationLimitExceeded"
+            self._facts.emit(InvocationThrottled(invocation.spec.ref, self._clock.now(), reason))
+            raise throttled(reason) from None
+
+    async def _run(self, environment: Environment, invocation: Invocation) -> Outcome:
+        event = Event(
+            invocation.request_id,
+            invocation.invoked_arn,
+            invocation.payload,
+            invocation.trace_header or self._new_trace(),
+            invocation.client_context,
+        )
+        reply = await environment.invoke(event)
+        return Outcome(
+            payload=reply.payload,
+            executed_version=invocation.spec.ref.version,
+            function_error="Unhandled" if reply.failed else None,
+            log_tail=environment.tail() if invocation.log_tail else None,
+        )
+
+    def _new_trace(self) -> str:
+        return f"Root={trace_id(self._clock.now())};Parent={hex_id(16)};Sampled=0"
+
+
+def throttled(reason: str) -> AwsError:
+    """Lambda's 429; `reason` is one of the model's ThrottleReason values."""
+    return AwsError(
+        "TooManyRequestsException",
+        "Rate Exceeded.",
+        status=429,
+        members={"Reason": reason},
+        headers={"retry-after": "1"},
+    )
