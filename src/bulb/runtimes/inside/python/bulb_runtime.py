@@ -1,0 +1,183 @@
+"""What a Python environment runs: `prepare()` once in the zygote, then `run(api_fd)` in each forked child.
+
+The first thing a child reads from its socket is the start message (a 32-bit big-endian length, then JSON):
+`{"environment": {name: value}, "handler": "app.handler", "log_fd": 4 | null}`. Until it comes the process is blank: it
+belongs to no function. After it, awslambdaric's own `run` takes over, so handler loading, context, logging and error
+documents are AWS's; what is done here is to make the forked process look as if it had been started for this function.
+"""
+
+import atexit
+import io
+import json
+import os
+import site
+import socket
+import sys
+import threading
+import time
+import traceback
+import types
+from typing import Any, NoReturn
+
+RUNTIME_DIR = os.path.dirname(os.path.abspath(__file__))  # /var/runtime in a sandbox
+# Packages of ours that a function may bring in another version; its own one must win, as it does on AWS.
+BUNDLED = frozenset({"boto3", "botocore", "s3transfer", "urllib3", "jmespath", "dateutil", "six"})
+
+
+def prepare() -> None:
+    """Import what nearly every handler needs. The pages are shared by all children until somebody writes to them."""
+    import awslambdaric.bootstrap  # noqa: F401
+    import bulb_runtime_api  # noqa: F401
+    import bulb_runtime_json  # noqa: F401
+
+    _name_interactive_builtins()
+
+
+def prepare_sdk() -> None:
+    """As `prepare`, and the AWS SDK, so that `import boto3` in a handler costs nothing."""
+    prepare()
+    import boto3
+    import boto3.session  # noqa: F401
+    import botocore.session  # noqa: F401
+
+
+def run(api_fd: int) -> NoReturn:
+    """Be the function's process. Never returns: ends the process with the status a fresh interpreter would end with."""
+    status = 1
+    try:
+        connection = socket.socket(fileno=api_fd)
+        os.set_inheritable(api_fd, False)
+        start = read_start(connection)
+        settle(start)
+        serve(connection, start["handler"])
+    except SystemExit as stop:
+        status = _exit_status(stop)
+    except BaseException:
+        traceback.print_exc()
+    _end(status)
+
+
+def read_start(connection: socket.socket) -> dict[str, Any]:
+    """The start message. Raises SystemExit when the host goes away instead."""
+    size = int.from_bytes(_exactly(connection, 4), "big")
+    return json.loads(_exactly(connection, size))
+
+
+def settle(start: dict[str, Any]) -> None:
+    """Take on the function's environment: variables, time zone, standard streams, module search path."""
+    os.environ.clear()
+    os.environ.update(start["environment"])
+    time.tzset()
+    _open_streams()
+    log_fd = start.get("log_fd")
+    if log_fd is not None:
+        os.environ["_LAMBDA_TELEMETRY_LOG_FD"] = str(log_fd)
+        os.set_inheritable(log_fd, False)
+    sys.argv = [RUNTIME_DIR + "/bootstrap.py"]
+    _replace_main_module()
+    _set_search_path()
+
+
+def serve(connection: socket.socket, handler: str) -> None:
+    """Hand over to awslambdaric; what it read from the environment at import is read again first."""
+    from awslambdaric import bootstrap
+    from awslambdaric.lambda_runtime_client import BaseLambdaRuntimeClient
+    from bulb_runtime_api import SocketRuntimeClient
+    from bulb_runtime_json import marshaller
+
+    if os.environ.get("AWS_LAMBDA_LOG_FORMAT") or os.environ.get("AWS_LAMBDA_LOG_LEVEL"):
+        import importlib
+
+        importlib.reload(bootstrap)
+    BaseLambdaRuntimeClient.marshaller = marshaller()
+    bootstrap.run(handler, SocketRuntimeClient(connection))
+
+
+def _exactly(connection: socket.socket, size: int) -> bytes:
+    data = bytearray()
+    while len(data) < size:
+        part = connection.recv(size - len(data))
+        if not part:
+            raise SystemExit(0)
+        data += part
+    return bytes(data)
+
+
+def _open_streams() -> None:
+    """Fresh text streams on descriptors 1 and 2: the zygote's may hold another encoding or unwritten text."""
+    for descriptor, name, errors in ((1, "stdout", "strict"), (2, "stderr", "backslashreplace")):
+        raw = open(descriptor, "wb", closefd=False)  # noqa: SIM115
+        stream = io.TextIOWrapper(raw, "utf-8", errors, line_buffering=True)
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+
+
+def _replace_main_module() -> None:
+    """The zygote's `__main__` is not the function's business (pickle and multiprocessing look at it)."""
+    global _zygote_main
+    _zygote_main = sys.modules.get("__main__")  # kept: the code still running is its code
+    main = types.ModuleType("__main__")
+    main.__file__ = sys.argv[0]
+    sys.modules["__main__"] = main
+
+
+def _set_search_path() -> None:
+    """/var/task, layers, then PYTHONPATH (/var/runtime unless the function says otherwise), then the standard library."""
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    task = os.environ.get("LAMBDA_TASK_ROOT", "/var/task")
+    named = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
+    first = [task, f"/opt/python/lib/{version}/site-packages", "/opt/python", *named]
+    if RUNTIME_DIR not in first:
+        first.append(RUNTIME_DIR)
+    sys.path[:] = [*dict.fromkeys(first), *filter(_is_standard_library, sys.path)]
+    if any(map(_brings_own_sdk, sys.path[: sys.path.index(RUNTIME_DIR)])):
+        _forget_bundled()
+
+
+def _is_standard_library(directory: str) -> bool:
+    """Not the zygote's own directory, and no site-packages: functions see what they pack, not what the machine has."""
+    library = os.path.dirname(os.__file__)
+    archive = f"python{sys.version_info[0]}{sys.version_info[1]}.zip"
+    return directory in (library, library + "/lib-dynload") or os.path.basename(directory) == archive
+
+
+def _brings_own_sdk(directory: str) -> bool:
+    try:
+        return any(name.partition(".")[0] in BUNDLED for name in os.listdir(directory))
+    except OSError:
+        return False
+
+
+def _forget_bundled() -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] in BUNDLED]:
+        del sys.modules[name]
+
+
+def _name_interactive_builtins() -> None:
+    """`exit`, `quit`, `help` and so on: the interpreter runs without `site`, whose packages are the machine's own."""
+    site.setquit()
+    site.setcopyright()
+    site.sethelper()
+
+
+def _exit_status(stop: SystemExit) -> int:
+    if stop.code is None:
+        return 0
+    if isinstance(stop.code, int):
+        return stop.code & 0xFF
+    print(stop.code, file=sys.stderr)
+    return 1
+
+
+def _end(status: int) -> NoReturn:
+    """Finish as an interpreter does: other threads, exit functions, unwritten output. Then leave without unwinding."""
+    try:
+        threading._shutdown()
+        atexit._run_exitfuncs()
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except (OSError, ValueError):
+                pass
+        os._exit(status)
