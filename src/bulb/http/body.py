@@ -9,6 +9,10 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 
 
+class ClientGone(ConnectionError):
+    """The client went away, or broke off its framing, before the end of its request."""
+
+
 class StreamedBody:
     """A body read once, in order. `length` is its Content-Length, or None when chunked."""
 
@@ -64,7 +68,7 @@ class StreamedBody:
         self.unread = 0
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Chunks as they arrive. Raises ConnectionError when the client goes away, or breaks framing, before the end."""
+        """Chunks as they arrive. Raises ClientGone when the rest will not come."""
         self.asked_for = True
         while True:
             self.on_demand()
@@ -75,7 +79,7 @@ class StreamedBody:
             elif self._complete:
                 return
             elif self._failure is not None:
-                raise ConnectionError(self._failure)
+                raise ClientGone(self._failure)
             else:
                 await self._arrival()
 

@@ -14,7 +14,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from typing import cast
 
-from bulb.http.body import StreamedBody
+from bulb.http.body import ClientGone, StreamedBody
 from bulb.http.encoding import CONTINUE, encode_head, has_body
 from bulb.http.limits import HttpLimits
 from bulb.http.message import Handler, Response
@@ -208,7 +208,7 @@ class HttpConnection(asyncio.Protocol):
         try:
             response = await self._handler(request)
         except Exception as error:
-            if isinstance(error, ConnectionError) and stream is not None and stream.failed:
+            if isinstance(error, ClientGone):
                 return True  # Whatever broke the body is next in the queue.
             _log.exception("Unhandled error answering %s %s", request.method, request.path)
             response = self._refuse(500, "Internal server error")
@@ -351,7 +351,7 @@ class HttpConnection(asyncio.Protocol):
         """End the connection, letting the client read the last response.
 
         Closing a socket with unread bytes resets it and may destroy the response on its way; so after an answer to a
-        request that was not read to its end, only our direction is closed, and the rest is read and dropped for a while.
+        request that was not read to its end only our direction is closed, and the rest is read and dropped a while.
         """
         if self._lost or self._transport.is_closing():
             return

@@ -14,11 +14,12 @@ _OWN = frozenset({"connection", "transfer-encoding", "date", "keep-alive"})
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
+_BODILESS = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
+
+
 def has_body(method: str, status: int) -> bool:
     """Whether a response of this status to this method carries a body at all (RFC 9112, 6.3)."""
-    return (
-        method != "HEAD" and status >= HTTPStatus.OK and status not in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
-    )
+    return method != "HEAD" and status >= HTTPStatus.OK and status not in _BODILESS
 
 
 def encode_head(response: Response, framing: str, connection: str, unix_seconds: int) -> bytes:

@@ -2,7 +2,7 @@
 
 The grammar is llhttp's, in its strict mode. Added here are the rules a parser cannot know: how long a head may be, that
 a request names one valid host, and which bodies are collected first (small ones) and which stream. A broken request
-becomes a `Refusal` in its place in the queue, so that the requests before it are still answered; nothing after it is read.
+becomes a `Refusal` in its place in the queue, so the requests before it are still answered; nothing after it is read.
 """
 
 import re

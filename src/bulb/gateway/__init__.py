@@ -1,0 +1,1 @@
+"""The front door: one ordered chain from an HTTP request to a service's method and back."""

@@ -1,0 +1,121 @@
+"""Whose request it is.
+
+Two modes. By default any credentials are taken: the account is the access key itself where that is twelve digits, or
+what an access key of ours belongs to, or 000000000000. With `enforce_credentials`, keys must be known and signatures
+right. In both modes session tokens that Bulb issued are resolved, so a role session acts as its role.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Protocol
+
+from bulb.core.calls import Caller
+from bulb.core.errors import AwsError
+from bulb.core.ids import ACCOUNT_ID, DEFAULT_ACCOUNT
+from bulb.gateway.exchange import Exchange
+from bulb.gateway.operations import POST_OBJECT
+from bulb.gateway.options import GatewayOptions
+from bulb.http.message import Request
+from bulb.wire.sigv4 import Authorization, verify
+
+# Hashing more than this takes longer than a turn of the event loop should.
+_THREAD_BYTES = 262_144
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who an access key belongs to. `secret` is None where only the owner knows it, so nothing can be verified."""
+
+    account: str
+    arn: str
+    user_id: str
+    secret: str | None
+
+
+class Identities(Protocol):
+    """The access keys and sessions that exist."""
+
+    def resolve(self, access_key: str, session_token: str | None, now: float) -> Identity | None:
+        """Who this key is, or None when nobody's. Raises AwsError ExpiredToken for a session that is over."""
+
+
+class Authentication:
+    """The step that fills in `caller`, `region` and, where signatures are verified, `secret`."""
+
+    def __init__(self, identities: Identities, options: GatewayOptions) -> None:
+        """Take `enforce_credentials` and `region` of the options."""
+        self._identities = identities
+        self._enforce = options.enforce_credentials
+        self._region = options.region
+
+    async def authenticate(self, exchange: Exchange) -> None:
+        """Find the caller; when credentials are enforced, refuse one who has not proved who they are (4xx AwsError)."""
+        authorization = exchange.authorization
+        source_ip = exchange.request.client[0] or "127.0.0.1"
+        if authorization is None:
+            if self._enforce and not exchange.plan.unsigned:
+                raise _missing_credentials(exchange)
+            exchange.caller = _anonymous(source_ip)
+            exchange.region = self._region
+            return
+        _refuse_expired(authorization, exchange.now)
+        exchange.region = authorization.region or self._region
+        key = authorization.access_key
+        identity = self._identities.resolve(key, authorization.session_token, exchange.now)
+        if self._enforce:
+            if identity is None or identity.secret is None:
+                raise _unknown_key(exchange)
+            await _verify(authorization, exchange.request, identity.secret, exchange.now)
+            exchange.secret = identity.secret
+        if identity is None:
+            exchange.caller = _unknown_caller(key, source_ip)
+        else:
+            exchange.caller = Caller(identity.account, key, identity.arn, identity.user_id, source_ip)
+
+
+async def _verify(authorization: Authorization, request: Request, secret: str, now: float) -> None:
+    body = request.body.buffered
+    if body is not None and len(body) > _THREAD_BYTES:
+        await asyncio.to_thread(verify, authorization, request, secret, now)
+    else:
+        verify(authorization, request, secret, now)
+
+
+def _refuse_expired(authorization: Authorization, now: float) -> None:
+    """A presigned URL is good for as long as it says, whether or not its signature is looked at."""
+    if authorization.expires is not None and now > authorization.timestamp + authorization.expires:
+        raise AwsError("AccessDenied", "Request has expired", status=403)
+
+
+@lru_cache(maxsize=256)
+def _unknown_caller(access_key: str, source_ip: str) -> Caller:
+    """Somebody whose key we did not issue, taken at their word."""
+    account = access_key if ACCOUNT_ID.match(access_key) else DEFAULT_ACCOUNT
+    return Caller(account, access_key, f"arn:aws:iam::{account}:root", account, source_ip)
+
+
+@lru_cache(maxsize=256)
+def _anonymous(source_ip: str) -> Caller:
+    """Nobody in particular. S3 decides what the public may do; other services take the default account's word."""
+    return Caller(DEFAULT_ACCOUNT, None, "anonymous", "anonymous", source_ip)
+
+
+def _missing_credentials(exchange: Exchange) -> AwsError:
+    if exchange.service == "s3":
+        if exchange.operation == POST_OBJECT:
+            message = "Form uploads are refused while credentials are enforced: their policies are not verified yet."
+            return AwsError("AccessDenied", message, status=403)
+        return AwsError("AccessDenied", "Access Denied", status=403)
+    if exchange.plan.service.protocol == "query":
+        return AwsError("MissingAuthenticationToken", "Request is missing Authentication Token", status=403)
+    return AwsError("MissingAuthenticationTokenException", "Missing Authentication Token", status=403)
+
+
+def _unknown_key(exchange: Exchange) -> AwsError:
+    if exchange.service == "s3":
+        message = "The AWS Access Key Id you provided does not exist in our records."
+        return AwsError("InvalidAccessKeyId", message, status=403)
+    is_query = exchange.plan.service.protocol == "query"
+    code = "InvalidClientTokenId" if is_query else "UnrecognizedClientException"
+    return AwsError(code, "The security token included in the request is invalid.", status=403)
