@@ -1,0 +1,211 @@
+"""From an interpreter to an image: the directories and commands a sandbox needs to run one runtime.
+
+The `/var/runtime` of an image is a directory in the data folder, named after everything it is made from, so it is
+built once per version of its ingredients and never changed afterwards. Python's holds our loop, awslambdaric and the
+AWS SDK, taken from the packages Bulb itself is installed with (all pure Python, so they serve every version); files
+are hard links where the file system allows, and the byte code of what nearly every handler needs is written at build
+time. Node's holds our loop.
+"""
+
+import asyncio
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version as distribution_version
+from pathlib import Path
+from types import MappingProxyType
+
+from bulb.core.errors import BulbError
+from bulb.runtimes.catalogue import RUNTIMES, Runtime
+from bulb.runtimes.interpreters import Interpreter
+from bulb.runtimes.variables import RUNTIME_DIR, base_variables
+
+LANGUAGE_DIR = Path("/var/lang")
+_INSIDE = Path(__file__).parent / "inside"
+# Importable package -> its distribution.
+_BUNDLED = {
+    "awslambdaric": "awslambdaric",
+    "simplejson": "simplejson",
+    "snapshot_restore_py": "snapshot-restore-py",
+    "boto3": "boto3",
+    "botocore": "botocore",
+    "s3transfer": "s3transfer",
+    "urllib3": "urllib3",
+    "jmespath": "jmespath",
+    "dateutil": "python-dateutil",
+    "six": "six",
+}
+_LEFT_OUT = shutil.ignore_patterns("__pycache__", "tests")
+_BUILD_TIMEOUT_S = 60
+# Without `site`: its packages, and whatever their .pth files run, are the machine's own and no business of a function.
+PYTHON_FLAGS = ("-S",)
+# Reading OpenSSL's configuration is a tenth of Node's start-up and has nothing to say here.
+NODE_FLAGS = ("--openssl-config=/dev/null",)
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeImage:
+    """What the root of one runtime contains; field for field what a sandbox takes.
+
+    `language` and `runtime` are host directories for /var/lang and /var/runtime. `command` is the argv inside; where
+    `forks` is true it starts a zygote that calls `prepare` once and `run` in each child.
+    """
+
+    name: str
+    language: Path
+    runtime: Path
+    command: tuple[str, ...]
+    prepare: str | None
+    run: str | None
+    forks: bool
+    environment: Mapping[str, str]
+
+
+class Images:
+    """Builds images and remembers them. `root` is a folder of its own in the data folder."""
+
+    def __init__(self, root: Path) -> None:
+        """Nothing is touched before the first image is asked for."""
+        self._root = root
+        self._built: dict[Interpreter, RuntimeImage] = {}
+        self._lock = asyncio.Lock()
+
+    async def image(self, interpreter: Interpreter) -> RuntimeImage:
+        """The image for `interpreter`. The first one ever of a Python version takes about a second.
+
+        Raises BulbError when the interpreter cannot run what it must run.
+        """
+        async with self._lock:
+            image = self._built.get(interpreter)
+            if image is None:
+                image = self._built[interpreter] = await asyncio.to_thread(self._build, interpreter)
+        return image
+
+    def _build(self, interpreter: Interpreter) -> RuntimeImage:
+        runtime = RUNTIMES[interpreter.runtime]
+        inside = LANGUAGE_DIR / interpreter.executable.relative_to(interpreter.prefix)
+        forks = runtime.family == "python"
+        directory = self._runtime_directory(runtime, interpreter)
+        return RuntimeImage(
+            name=runtime.identifier,
+            language=interpreter.prefix,
+            runtime=directory,
+            command=(str(inside), *(PYTHON_FLAGS if forks else (*NODE_FLAGS, f"{RUNTIME_DIR}/index.mjs"))),
+            prepare="bulb_runtime:prepare_sdk" if forks else None,
+            run="bulb_runtime:run" if forks else None,
+            forks=forks,
+            environment=MappingProxyType(base_variables(runtime)),
+        )
+
+    def _runtime_directory(self, runtime: Runtime, interpreter: Interpreter) -> Path:
+        name = f"{runtime.identifier}-{_fingerprint(runtime.family, interpreter.version)}"
+        final = self._root / name
+        if not final.is_dir():
+            self._root.mkdir(parents=True, exist_ok=True)
+            draft = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=self._root))
+            try:
+                _fill(draft, runtime.family, interpreter)
+                _publish(draft, final)
+            finally:
+                shutil.rmtree(draft, ignore_errors=True)
+        return final
+
+
+def _fingerprint(family: str, interpreter_version: str) -> str:
+    """16 hex digits over everything a runtime directory is made from."""
+    digest = hashlib.sha256(interpreter_version.encode())
+    for file in _own_files(family):
+        digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    if family == "python":
+        for distribution in _BUNDLED.values():
+            digest.update(f"{distribution}={distribution_version(distribution)}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def _own_files(family: str) -> list[Path]:
+    return sorted(file for file in (_INSIDE / family).iterdir() if file.suffix in (".py", ".mjs", ".cjs"))
+
+
+def _fill(directory: Path, family: str, interpreter: Interpreter) -> None:
+    for file in _own_files(family):
+        shutil.copyfile(file, directory / file.name)
+    if family == "python":
+        for source in _bundled_sources():
+            _take(source, directory / source.name)
+        _write_byte_code(directory, interpreter)
+    _make_readable(directory)
+
+
+def _bundled_sources() -> Iterator[Path]:
+    """The packages' directories and files, with their dist-info (importlib.metadata works in functions too)."""
+    for package, distribution in _BUNDLED.items():
+        found = importlib.util.find_spec(package)
+        if found is None or found.origin is None:
+            raise BulbError(f"The Python package {package} is missing from this installation of Bulb; reinstall it.")
+        origin = Path(found.origin)
+        source = origin.parent if origin.name == "__init__.py" else origin
+        yield source
+        name = distribution.replace("-", "_")
+        yield from source.parent.glob(f"{name}-{distribution_version(distribution)}.dist-info")
+
+
+def _take(source: Path, target: Path) -> None:
+    """Hard links where possible (same file system, our own files), else copies."""
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=_LEFT_OUT, copy_function=_link_or_copy)
+    else:
+        _link_or_copy(str(source), str(target))
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    try:
+        if not Path(source).stat().st_mode & 0o004:
+            raise PermissionError  # a link would share the unreadable mode
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def _write_byte_code(directory: Path, interpreter: Interpreter) -> None:
+    """Import once what a zygote imports: this writes the byte code, and shows that the interpreter can do it."""
+    program = f"import sys; sys.path.insert(0, {str(directory)!r}); import bulb_runtime; bulb_runtime.prepare_sdk()"
+    try:
+        done = subprocess.run(  # noqa: S603 - the interpreter that was verified
+            (str(interpreter.executable), *PYTHON_FLAGS, "-c", program),
+            capture_output=True,
+            text=True,
+            timeout=_BUILD_TIMEOUT_S,
+            env={"PATH": os.defpath, "LANG": "C.UTF-8"},
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise BulbError(f"{interpreter.executable} cannot be run for {interpreter.runtime}: {error}") from error
+    if done.returncode != 0:
+        lines = done.stderr.strip().splitlines() or ["no message"]
+        raise BulbError(f"{interpreter.executable} cannot run {interpreter.runtime}: {lines[-1]}")
+
+
+def _make_readable(directory: Path) -> None:
+    """Environments run under other user ids: everything must be readable to anybody."""
+    directory.chmod(0o755)
+    for folder, _, files in os.walk(directory):
+        Path(folder).chmod(0o755)
+        for name in files:
+            file = Path(folder, name)
+            found = file.stat()
+            if found.st_nlink == 1 and not found.st_mode & 0o004:
+                file.chmod(0o644)
+
+
+def _publish(draft: Path, final: Path) -> None:
+    """Appear complete or not at all; somebody else having done it meanwhile is as good."""
+    try:
+        draft.rename(final)
+    except OSError:
+        if not final.is_dir():
+            raise
