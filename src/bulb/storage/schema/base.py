@@ -21,7 +21,7 @@ metadata = MetaData(
 RowId = BigInteger().with_variant(Integer(), "sqlite")
 
 # Seconds, milliseconds and prices: double precision on both engines.
-Real = Double()
+Real: Double[float] = Double()
 
 # Text ordered by its UTF-8 bytes on both engines.
 ByteText = Text().with_variant(Text(collation="C"), "postgresql")

@@ -1,0 +1,64 @@
+"""Lambda's tables.
+
+One row of `lambda_functions` is a function; one row of `lambda_versions` is one of its versions: `$LATEST` today,
+numbers once versions are published (`next_version` is never lowered, so a number is never used twice).
+`definition` is the code and configuration the API shows and `running` the one that invocations use; they differ while
+an update is in progress, and `running` is null until the first one is ready. Both are JSON documents, because nothing
+ever searches inside them; each holds one reference to its code blob. A policy belongs to a function (`qualifier` is
+empty) or to one of its versions or aliases.
+"""
+
+from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, Index, Integer, Table, Text
+
+from bulb.storage.schema.base import ByteText, Real, metadata
+
+functions = Table(
+    "lambda_functions",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("region", Text, primary_key=True),
+    Column("name", ByteText, primary_key=True),
+    Column("created_at", Real, nullable=False),
+    Column("next_version", Integer, nullable=False),
+    Column("tags", Text, nullable=False),
+)
+
+versions = Table(
+    "lambda_versions",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("region", Text, primary_key=True),
+    Column("name", ByteText, primary_key=True),
+    Column("version", ByteText, primary_key=True),
+    Column("revision_id", Text, nullable=False),
+    Column("last_modified", Real, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("update_status", Text),
+    Column("failure", Text),
+    Column("definition", Text, nullable=False),
+    Column("running", Text),
+    Column("code_size", BigInteger, nullable=False),
+    ForeignKeyConstraint(
+        ["account", "region", "name"],
+        ["lambda_functions.account", "lambda_functions.region", "lambda_functions.name"],
+        name="fk_lambda_versions_function",
+    ),
+    Index(None, "state"),
+    Index(None, "update_status"),
+)
+
+policies = Table(
+    "lambda_policies",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("region", Text, primary_key=True),
+    Column("name", ByteText, primary_key=True),
+    Column("qualifier", ByteText, primary_key=True),
+    Column("revision_id", Text, nullable=False),
+    Column("statements", Text, nullable=False),
+    ForeignKeyConstraint(
+        ["account", "region", "name"],
+        ["lambda_functions.account", "lambda_functions.region", "lambda_functions.name"],
+        name="fk_lambda_policies_function",
+    ),
+)
