@@ -101,7 +101,11 @@ def _value(name: str, given: Any, source: str) -> Any:
                 raise ValueError
             return given
         if isinstance(default, bool):
-            return given if isinstance(given, bool) else {"1": True, "true": True, "0": False, "false": False}[given.lower()]
+            return (
+                given
+                if isinstance(given, bool)
+                else {"1": True, "true": True, "0": False, "false": False}[given.lower()]
+            )
         if isinstance(default, Path):
             return Path(given).expanduser().absolute()
         if isinstance(default, int | float):

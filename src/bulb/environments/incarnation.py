@@ -10,7 +10,7 @@ import struct
 from collections.abc import Mapping
 
 from bulb.environments.ports import EnvironmentLog
-from bulb.environments.runtime_api import RuntimeSession
+from bulb.environments.runtime_api import MAX_BODY, RuntimeSession
 from bulb.http.message import Handler
 from bulb.http.server import HttpConnection, HttpLimits
 from bulb.sandbox.host import Sandbox
@@ -19,7 +19,8 @@ _READ_BYTES = 262_144
 # What is read of the pipe in one go before others get their turn, and how long a reader rests when the log is full.
 _DRAIN_BYTES = 4_194_304
 _REST_S = 0.02
-_API_LIMITS = HttpLimits(keep_alive_s=None, header_timeout_s=None)
+# Responses are taken whole: the session must see all of one before it can judge its size.
+_API_LIMITS = HttpLimits(buffered_body_bytes=MAX_BODY)
 
 
 class Incarnation:
@@ -110,5 +111,6 @@ class Incarnation:
             await self._listening
         for server in self._servers:
             server.close()
+        self.session.close()
         for connection in list(self._connections):
             connection.abort()

@@ -181,4 +181,3 @@ class EnvironmentPool:
         self._thawed.clear()
         while self._endings:
             await asyncio.gather(*self._endings, return_exceptions=True)
-

@@ -70,6 +70,11 @@ class RuntimeSession:
         self._work = work
         return work
 
+    def close(self) -> None:
+        """The process is gone: whoever still waits for an event for it stops waiting."""
+        if self._waiting is not None:
+            self._waiting.cancel()
+
     async def handle(self, request: Request) -> Response:
         """Answer one Runtime API request."""
         path = request.path
@@ -113,7 +118,9 @@ class RuntimeSession:
         work = self._work
         if work is None or work.event.request_id != request_id:
             if self._state == "Responded":
-                return _wrong_state("Responded", "InvocationResponse" if kind == "response" else "InvocationErrorResponse")
+                return _wrong_state(
+                    "Responded", "InvocationResponse" if kind == "response" else "InvocationErrorResponse"
+                )
             return _refusal(400, "InvalidRequestID", "Invalid request ID")
         if self._state != "Running":
             return _wrong_state(self._state, "InvocationResponse" if kind == "response" else "InvocationErrorResponse")

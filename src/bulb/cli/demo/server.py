@@ -1,0 +1,50 @@
+"""A server of the demo's own: another process, a throw-away data folder, a free port."""
+
+import contextlib
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from bulb.core.errors import BulbError
+
+_START_S = 30.0
+_STOP_S = 40.0
+
+
+@contextlib.contextmanager
+def throw_away_server() -> Iterator[tuple[str, str]]:
+    """Run a server inside the `with`; yields its URL and the line it printed. Leaves nothing running and no file."""
+    with tempfile.TemporaryDirectory(prefix="bulb-demo-") as folder:
+        errors = Path(folder) / "server.log"
+        command = [sys.executable, "-m", "bulb", "up", "--port", "0", "--data", str(Path(folder) / "data")]
+        with errors.open("wb") as log:
+            server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log)  # noqa: S603 - our own command
+        try:
+            line = _first_line(server)
+            if "http://" not in line:
+                raise BulbError(f"the server did not start: {errors.read_text(errors='replace').strip()}")
+            yield next(word for word in line.split() if word.startswith("http://")), line
+        finally:
+            _stop(server)
+
+
+def _first_line(server: subprocess.Popen[bytes]) -> str:
+    assert server.stdout is not None
+    ready, _, _ = select.select([server.stdout], [], [], _START_S)
+    return server.stdout.readline().decode().strip() if ready else ""
+
+
+def _stop(server: subprocess.Popen[bytes]) -> None:
+    server.send_signal(signal.SIGTERM)
+    try:
+        server.wait(_STOP_S)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
+    # The kernel takes a moment to give back what the last environments held.
+    time.sleep(0.05)

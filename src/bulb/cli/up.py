@@ -1,0 +1,70 @@
+"""`bulb up`: run a server. The only command that is not a client."""
+
+import asyncio
+import logging
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import uvloop
+
+from bulb import config
+from bulb.app import Bulb, open_bulb
+
+# How long SIGTERM waits for invocations that are under way; a second signal does not wait.
+DRAIN_S = 30.0
+
+
+@click.command("up")
+@click.option(
+    "--host", help="Address to listen on. Anything but loopback requires real credentials.  [default: 127.0.0.1]"
+)
+@click.option("--port", type=int, help="Port; 0 takes a free one.  [default: 4566]")
+@click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="Folder that holds everything.")
+@click.option("--database", help="SQLAlchemy URL of a PostgreSQL database, in place of SQLite in the data folder.")
+@click.option(
+    "--egress", type=click.Choice(["nat", "none"]), help="May functions reach the outside world?  [default: nat]"
+)
+@click.option(
+    "--isolation",
+    type=click.Choice(["best", "full", "userns", "plain"]),
+    help="Insist on a rung of isolation; `best` takes the highest this machine allows.  [default: best]",
+)
+@click.option("--region", help="Region of requests that carry no signature.  [default: us-east-1]")
+@click.option("--stock", type=int, help="Blank environments kept ready per runtime.  [default: 2]")
+@click.option("--idle", type=float, help="Seconds an idle environment is kept.  [default: 600]")
+@click.option("--freeze-after", type=float, help="Seconds until an idle environment is frozen.  [default: 0.1]")
+@click.option("--capacity", type=int, help="Most environments at once; 0 computes it from the machine.  [default: 0]")
+@click.option("--access-log/--no-access-log", default=None, help="One line per request on standard error.")
+def command(**flags: Any) -> None:
+    """Run a server until it is told to stop.
+
+    Prints one line when it answers. Every option can also be given as an environment variable: --idle as BULB_IDLE.
+    """
+    chosen = config.load(flags)
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    uvloop.run(_serve(chosen))
+
+
+async def _serve(chosen: config.Config) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    bulb = await open_bulb(chosen)
+    try:
+        click.echo(_ready_line(bulb))
+        await stop.wait()
+        stop.clear()
+        drained = asyncio.create_task(bulb.drain(DRAIN_S))
+        again = asyncio.create_task(stop.wait())
+        await asyncio.wait((drained, again), return_when=asyncio.FIRST_COMPLETED)
+        again.cancel()
+    finally:
+        await bulb.close()
+
+
+def _ready_line(bulb: Bulb) -> str:
+    return f"Bulb is lit: {bulb.url}  isolation: {bulb.isolation}  egress: {bulb.egress}  data: {bulb.config.data}"
