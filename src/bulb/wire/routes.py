@@ -1,0 +1,159 @@
+"""Which operation of a REST service a request means: a table compiled once per service.
+
+A route is the method, the path template, and the query items written in the template (`?uploads`, `?list-type=2`).
+Routes that agree in all of these are told apart by the query items and headers they require (CopyObject is PutObject
+with `x-amz-copy-source`). When several routes match, the more specific wins: more literal path segments, no greedy
+label, more written query items, more required items, not deprecated.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+from urllib.parse import unquote
+
+from bulb.wire.shapes import Shape
+
+_LABEL = re.compile(r"\{([^}+]+)(\+?)\}")
+
+
+class Routed(Protocol):
+    """What a route needs to know of an operation."""
+
+    name: str
+    method: str
+    path: str
+    document: dict[str, object]
+    input: Shape | None
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A path template. `segments` has None for a label; a greedy label takes all segments left for it."""
+
+    segments: tuple[str | None, ...]
+    labels: tuple[str, ...]
+    greedy_at: int | None
+    query: tuple[tuple[str, str], ...]
+
+    def match(self, parts: list[str]) -> dict[str, str] | None:
+        """The labels' decoded values, or None. `parts` are the request path's segments, still percent-encoded."""
+        parts = self._gather(parts)
+        if len(parts) != len(self.segments):
+            return None
+        values = []
+        for expected, part in zip(self.segments, parts, strict=True):
+            if expected is None:
+                if not part:
+                    return None
+                values.append(unquote(part))
+            elif expected != part:
+                return None
+        return dict(zip(self.labels, values, strict=True))
+
+    def _gather(self, parts: list[str]) -> list[str]:
+        if self.greedy_at is None:
+            return parts[:-1] if parts and parts[-1] == "" and len(parts) == len(self.segments) + 1 else parts
+        tail = len(self.segments) - self.greedy_at - 1
+        end = len(parts) - tail
+        return [*parts[: self.greedy_at], "/".join(parts[self.greedy_at : end]), *parts[end:]]
+
+
+def template(uri: str) -> Template:
+    """`/2015-03-31/functions/{FunctionName}/code` or `/{Bucket}/{Key+}?uploads` taken apart."""
+    path, _, query = uri.partition("?")
+    segments: list[str | None] = []
+    labels = []
+    greedy_at = None
+    for number, part in enumerate(split_path(path.rstrip("/"))):
+        label = _LABEL.fullmatch(part)
+        segments.append(None if label else part)
+        if label:
+            labels.append(label[1])
+            if label[2]:
+                greedy_at = number
+    items = tuple((name, value) for name, _, value in (item.partition("=") for item in query.split("&") if item))
+    return Template(tuple(segments), tuple(labels), greedy_at, items)
+
+
+def split_path(path: str) -> list[str]:
+    """`/a/b` as `["a", "b"]`; a trailing slash leaves an empty last segment, and `/` alone none."""
+    return path[1:].split("/") if len(path) > 1 else []
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    operation: str
+    template: Template
+    required_query: tuple[str, ...]
+    required_headers: tuple[str, ...]
+    deprecated: bool
+
+    def rank(self) -> tuple[int, ...]:
+        literals = sum(segment is not None for segment in self.template.segments)
+        required = len(self.required_query) + len(self.required_headers)
+        return (-literals, self.template.greedy_at is not None, -len(self.template.query), -required, self.deprecated)
+
+    def accepts(self, parts: list[str], query: Mapping[str, list[str]], headers: Mapping[str, str]) -> bool:
+        for name, value in self.template.query:
+            if name not in query or (value and value not in query[name]):
+                return False
+        return (
+            all(name in query for name in self.required_query)
+            and all(name in headers for name in self.required_headers)
+            and self.template.match(parts) is not None
+        )
+
+
+class RouteTable:
+    """The routes of one service."""
+
+    def __init__(self, operations: Iterable[Routed]) -> None:
+        operations = list(operations)
+        alike = Counter(_signature(operation) for operation in operations)
+        fixed: dict[tuple[str, int], list[_Route]] = defaultdict(list)
+        greedy: dict[str, list[_Route]] = defaultdict(list)
+        for operation in operations:
+            route = _route(operation, told_apart=alike[_signature(operation)] > 1)
+            if route.template.greedy_at is None:
+                fixed[operation.method, len(route.template.segments)].append(route)
+            else:
+                greedy[operation.method].append(route)
+        self._fixed = {key: sorted(routes, key=_Route.rank) for key, routes in fixed.items()}
+        self._greedy = {key: sorted(routes, key=_Route.rank) for key, routes in greedy.items()}
+
+    def match(self, method: str, path: str, query: Mapping[str, list[str]], headers: Mapping[str, str]) -> list[str]:
+        """The operations that fit equally well (twins such as ListBuckets and ListDirectoryBuckets), or none."""
+        parts = split_path(path)
+        count = len(parts) - 1 if parts and parts[-1] == "" else len(parts)
+        for routes in (self._fixed.get((method, count), ()), self._greedy.get(method, ())):
+            fitting = [route for route in routes if route.accepts(parts, query, headers)]
+            if fitting:
+                return [route.operation for route in fitting if route.rank() == fitting[0].rank()]
+        return []
+
+
+def _signature(operation: Routed) -> tuple[object, ...]:
+    taken = template(operation.path)
+    return (operation.method, taken.segments, taken.greedy_at, frozenset(taken.query))
+
+
+def _route(operation: Routed, told_apart: bool) -> _Route:
+    query = []
+    headers = []
+    if told_apart and operation.input is not None:
+        for name in operation.input.required:
+            member = operation.input.members[name]
+            wire_name = member.location_name or name
+            if member.location == "querystring":
+                query.append(wire_name)
+            elif member.location == "header":
+                headers.append(wire_name.lower())
+    return _Route(
+        operation.name,
+        template(operation.path),
+        tuple(query),
+        tuple(headers),
+        bool(operation.document.get("deprecated")),
+    )
