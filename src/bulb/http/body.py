@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 
 
-class ClientGone(ConnectionError):
+class ClientGoneError(ConnectionError):
     """The client went away, or broke off its framing, before the end of its request."""
 
 
@@ -68,7 +68,7 @@ class StreamedBody:
         self.unread = 0
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Chunks as they arrive. Raises ClientGone when the rest will not come."""
+        """Chunks as they arrive. Raises ClientGoneError when the rest will not come."""
         self.asked_for = True
         while True:
             self.on_demand()
@@ -79,7 +79,7 @@ class StreamedBody:
             elif self._complete:
                 return
             elif self._failure is not None:
-                raise ClientGone(self._failure)
+                raise ClientGoneError(self._failure)
             else:
                 await self._arrival()
 

@@ -14,7 +14,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from typing import cast
 
-from bulb.http.body import ClientGone, StreamedBody
+from bulb.http.body import ClientGoneError, StreamedBody
 from bulb.http.encoding import CONTINUE, encode_head, has_body
 from bulb.http.limits import HttpLimits
 from bulb.http.message import Handler, Response
@@ -51,12 +51,14 @@ class HttpConnection(asyncio.Protocol):
         self._limits = limits or HttpLimits()
         self._connections = connections
         self._refuse = refuse
+        self.closed: asyncio.Future[None]
         self._waiter: asyncio.Future[None] | None = None
         self._writable: asyncio.Future[None] | None = None
         self._lost = False
         self._ended = False
         self._retiring = False
         self._lingering = False
+        self._streaming = False
         self._reading_paused = False
         self._since = 0.0
         self._last_progress = 0.0
@@ -66,6 +68,7 @@ class HttpConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start serving."""
         self._loop = asyncio.get_running_loop()
+        self.closed = self._loop.create_future()
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=self._limits.unsent_response_bytes)
         peer = transport.get_extra_info("peername")
@@ -74,7 +77,8 @@ class HttpConnection(asyncio.Protocol):
         self._since = self._last_progress = self._loop.time()
         if self._connections is not None:
             if len(self._connections) >= self._limits.connections:
-                self._reader.refuse(503, "Too many connections")
+                self._turn_away()
+                return
             self._connections.add(self)
         self._task = self._loop.create_task(self._serve())
 
@@ -84,9 +88,10 @@ class HttpConnection(asyncio.Protocol):
         if self._lingering:
             return
         reader = self._reader
-        if not reader.mid_message:
-            self._since = self._last_progress
+        begun = reader.begun
         reader.feed(data)
+        if reader.begun != begun:
+            self._since = self._last_progress
         if reader.ready:
             self._wake()
         if reader.wants_continue:
@@ -108,8 +113,12 @@ class HttpConnection(asyncio.Protocol):
         self._reader.end("The client closed the connection before the end of the request body")
         if self._connections is not None:
             self._connections.discard(self)
+        if not self.closed.done():
+            self.closed.set_result(None)
         self._wake()
         self.resume_writing()
+        if self._streaming:
+            self._task.cancel()  # Only a response body nobody will read is stopped.
 
     def pause_writing(self) -> None:
         """The client reads more slowly than we write."""
@@ -154,7 +163,7 @@ class HttpConnection(asyncio.Protocol):
         elif (stream := reader.stream) is not None:
             if quiet > limits.stall_timeout and stream.starving:
                 reader.refuse(408, "The request body stopped arriving")
-        elif reader.mid_message:
+        elif reader.mid_message and not self._reading_paused:
             allowed = limits.head_timeout if reader.in_head else limits.buffered_body_timeout
             if now - self._since > allowed:
                 reader.refuse(408, "The request did not arrive in time")
@@ -208,7 +217,7 @@ class HttpConnection(asyncio.Protocol):
         try:
             response = await self._handler(request)
         except Exception as error:
-            if isinstance(error, ClientGone):
+            if isinstance(error, ClientGoneError):
                 return True  # Whatever broke the body is next in the queue.
             _log.exception("Unhandled error answering %s %s", request.method, request.path)
             response = self._refuse(500, "Internal server error")
@@ -243,12 +252,12 @@ class HttpConnection(asyncio.Protocol):
         full = len(self._reader.ready) >= limits.pipelined_requests or (
             stream is not None and stream.unread > limits.unread_body_bytes
         )
-        if full != self._reading_paused and not self._lost:
+        if full != self._reading_paused and not self._transport.is_closing():
             self._reading_paused = full
             if full:
                 self._transport.pause_reading()
             else:
-                self._last_progress = self._loop.time()
+                self._since = self._last_progress = self._loop.time()
                 self._transport.resume_reading()
 
     # Writing.
@@ -268,11 +277,7 @@ class HttpConnection(asyncio.Protocol):
 
     def _send_bytes(self, response: Response, body: bytes, method: str, connection: str) -> None:
         sends_body = has_body(method, response.status)
-        if sends_body:
-            length = len(body)
-            response.headers = [header for header in response.headers if header[0] != "content-length"]
-            framing = f"content-length: {length}\r\n"
-        elif method == "HEAD" and response.header("content-length") is None:
+        if sends_body or (method == "HEAD" and response.header("content-length") is None):
             framing = f"content-length: {len(body)}\r\n"
         else:
             framing = ""
@@ -297,6 +302,7 @@ class HttpConnection(asyncio.Protocol):
         self._write(self._head(response, "transfer-encoding: chunked\r\n" if chunked else "", connection))
         if not sends_body:
             return keep_alive
+        self._streaming = True
         try:
             sent = await self._send_chunks(body, chunked)
         except ConnectionError:
@@ -306,6 +312,8 @@ class HttpConnection(asyncio.Protocol):
             _log.exception("A response body failed after its headers were sent")
             self._transport.abort()
             return False
+        finally:
+            self._streaming = False
         if declared is not None and sent != int(declared):
             _log.error("A response promised %s bytes and sent %d", declared, sent)
             self._transport.abort()
@@ -356,7 +364,7 @@ class HttpConnection(asyncio.Protocol):
         if self._lost or self._transport.is_closing():
             return
         self._last_progress = self._loop.time()
-        if self._connections is not None and not self._ended and self._unread():
+        if not self._ended and self._unread():
             self._lingering = True
             if self._reading_paused:
                 self._reading_paused = False
@@ -365,6 +373,12 @@ class HttpConnection(asyncio.Protocol):
             self._loop.call_later(self._limits.linger_timeout, self._transport.close)
         else:
             self._transport.close()
+
+    def _turn_away(self) -> None:
+        """Answer a connection there is no room for, and forget it."""
+        head = encode_head(Response(503), "content-length: 0\r\n", _CLOSE, int(time.time()))
+        self._transport.write(head)
+        self._transport.close()
 
     def _unread(self) -> bool:
         return self._reader.mid_message or self._reader.broken or bool(self._reader.ready)

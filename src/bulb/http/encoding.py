@@ -29,8 +29,9 @@ def encode_head(response: Response, framing: str, connection: str, unix_seconds:
     with control characters (or outside latin-1), which would let its value write headers of its own.
     """
     lines = [_status_line(response.status), _date_line(unix_seconds), framing, connection]
-    for name, value in response.headers:
-        if name in _OWN:
+    for given, value in response.headers:
+        name = given.lower()
+        if name in _OWN or (framing and name == "content-length"):
             continue
         if _NAME.fullmatch(name) is None or _CONTROL.search(value) is not None:
             raise ValueError(f"Header {name!r} is not safe to send")

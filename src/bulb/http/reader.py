@@ -40,7 +40,7 @@ class Incoming:
     expects_continue: bool = False
 
 
-class _Refused(Exception):
+class _RefusedError(Exception):
     """Leaves the parser's callbacks."""
 
     def __init__(self, status: int, reason: str) -> None:
@@ -53,6 +53,7 @@ class RequestReader:
 
     def __init__(self, limits: HttpLimits, client: tuple[str, int], scheme: str = "http") -> None:
         self.ready: deque[Incoming | Refusal] = deque()
+        self.begun = 0
         self.mid_message = False
         self.in_head = True
         self.broken = False
@@ -61,7 +62,7 @@ class RequestReader:
         self._client = client
         self._scheme = scheme
         self._parser = httptools.HttpRequestParser(self)
-        self._refused: _Refused | None = None
+        self._refused: _RefusedError | None = None
         self._good_host = ""
         self._target = b""
         self._headers: dict[str, str] = {}
@@ -78,12 +79,11 @@ class RequestReader:
     def feed(self, data: bytes) -> None:
         """Take bytes. What they complete is appended to `ready`."""
         while data and not self.broken:
-            if self.in_head:
-                self._head_bytes += len(data)
-                if self._head_bytes > self._limits.head_bytes and self.mid_message:
-                    self.refuse(431, "Request headers are too large")
-                    return
+            # Everything that is not body counts (trailers and chunk extensions too), read by read.
+            self._head_bytes += len(data)
             data = self._parse(data)
+            if self._head_bytes > self._limits.head_bytes:
+                self.refuse(431, "Request headers are too large")
 
     def end(self, reason: str) -> None:
         """The client will send no more."""
@@ -113,15 +113,21 @@ class RequestReader:
     # The parser's callbacks, in the order it makes them.
 
     def on_message_begin(self) -> None:
+        """A request starts."""
+        self.begun += 1
         self.mid_message = True
         self._target = b""
         self._headers = {}
         self._header_count = 0
 
     def on_url(self, part: bytes) -> None:
+        """Some of the target, in order."""
         self._target += part
 
     def on_header(self, raw_name: bytes, raw_value: bytes) -> None:
+        """One header. Trailers after a chunked body are dropped: they must not pass for headers."""
+        if not self.in_head:
+            return
         name = _header_name(raw_name)
         value = raw_value.decode("latin-1")
         headers = self._headers
@@ -131,6 +137,7 @@ class RequestReader:
         headers[name] = f"{headers[name]},{value}" if name in headers else value
 
     def on_headers_complete(self) -> None:
+        """The head is whole: refuse it, or make the request."""
         self.in_head = False
         self._head_bytes = 0
         parser, headers = self._parser, self._headers
@@ -150,6 +157,8 @@ class RequestReader:
             self._expect_body(self._incoming, length)
 
     def on_body(self, data: bytes) -> None:
+        """Some of the body, chunk framing removed."""
+        self._head_bytes = 0
         stream = self.stream
         if stream is not None:
             stream.put(data)
@@ -157,6 +166,7 @@ class RequestReader:
             self._parts.append(data)
 
     def on_message_complete(self) -> None:
+        """The request is whole."""
         incoming = self._incoming
         if incoming is None:
             return
@@ -209,7 +219,7 @@ class RequestReader:
             self._good_host = host
 
     def _fail(self, status: int, reason: str) -> None:
-        self._refused = _Refused(status, reason)
+        self._refused = _RefusedError(status, reason)
         raise self._refused
 
 

@@ -27,18 +27,15 @@ class HttpServer:
         """How many clients are connected."""
         return len(self._connections)
 
-    async def drain(self, timeout: float) -> bool:
-        """Stop accepting, close idle connections, and wait up to `timeout` seconds for requests in hand.
+    async def drain(self, grace: float) -> bool:
+        """Stop accepting, close idle connections, and wait up to `grace` seconds for requests in hand.
 
         Returns whether all of them finished. Their responses carry `connection: close`.
         """
         self._listener.close()
         for connection in list(self._connections):
             connection.retire()
-        loop = asyncio.get_running_loop()
-        end = loop.time() + timeout
-        while self._connections and loop.time() < end:
-            await asyncio.sleep(0.01)
+        await self._all_closed(grace)
         return not self._connections
 
     async def close(self) -> None:
@@ -49,8 +46,11 @@ class HttpServer:
             await self._sweeper
         for connection in list(self._connections):
             connection.abort()
-        while self._connections:
-            await asyncio.sleep(0)
+        await self._all_closed(None)
+
+    async def _all_closed(self, grace: float | None) -> None:
+        if self._connections:
+            await asyncio.wait([connection.closed for connection in self._connections], timeout=grace)
 
     async def _sweep(self, interval: float) -> None:
         loop = asyncio.get_running_loop()
