@@ -1,7 +1,8 @@
 """What an operator can choose: one frozen value, and the only place that reads environment variables.
 
-A choice on the command line wins over the environment variable of the same name (`--port` over `BULB_PORT`), which wins
-over the default. An unknown `BULB_*` variable is refused rather than ignored: a misspelt setting must not be silently off.
+A choice on the command line wins over the environment variable of the same name (`--port` over `BULB_PORT`), which
+wins over the default. An unknown `BULB_*` variable is refused rather than ignored: a misspelt setting must not be
+silently off.
 """
 
 import ipaddress
@@ -16,6 +17,7 @@ from bulb.core.errors import BulbError
 Egress = Literal["nat", "none"]
 Isolation = Literal["best", "full", "userns", "plain"]
 
+_SWITCH = {"1": True, "true": True, "0": False, "false": False}
 _INTERPRETER = "BULB_INTERPRETER_"
 _WORDS: dict[str, tuple[str, ...]] = {
     "egress": ("nat", "none"),
@@ -95,25 +97,21 @@ def load(flags: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> 
 
 def _value(name: str, given: Any, source: str) -> Any:
     default = getattr(Config(), name)
+    if name in _WORDS and given not in _WORDS[name]:
+        raise BulbError(f"{source} cannot be {given!r}: it takes {' or '.join(_WORDS[name])}")
+    if isinstance(default, Path):
+        return Path(given).expanduser().absolute()
     try:
-        if name in _WORDS:
-            if given not in _WORDS[name]:
-                raise ValueError
-            return given
         if isinstance(default, bool):
-            return (
-                given
-                if isinstance(given, bool)
-                else {"1": True, "true": True, "0": False, "false": False}[given.lower()]
-            )
-        if isinstance(default, Path):
-            return Path(given).expanduser().absolute()
+            return given if isinstance(given, bool) else _SWITCH[given.lower()]
         if isinstance(default, int | float):
-            number = type(default)(given)
-            if number < 0:
-                raise ValueError
-            return number
+            return _not_negative(type(default)(given))
     except (ValueError, KeyError):
-        takes = " or ".join(_WORDS[name]) if name in _WORDS else f"a value like {default}"
-        raise BulbError(f"{source} cannot be {given!r}: it takes {takes}") from None
+        raise BulbError(f"{source} cannot be {given!r}: it takes a value like {default}") from None
     return given
+
+
+def _not_negative(number: float) -> float:
+    if number < 0:
+        raise ValueError
+    return number

@@ -27,7 +27,6 @@ def print_statement(statement: dict[str, Any]) -> None:
     width = max([len("function"), *(len(line["function"]) for line in lines)])
     click.echo(f"{'function':<{width}}  {'requests':>10}  {'GB-seconds':>14}  {'list price':>16}")
     for line in lines:
-        click.echo(
-            f"{line['function']:<{width}}  {line['requests']:>10}  {line['gb_seconds']:>14.6f}  ${line['price_usd']:>15.10f}"
-        )
+        price = f"${line['price_usd']:>15.10f}"
+        click.echo(f"{line['function']:<{width}}  {line['requests']:>10}  {line['gb_seconds']:>14.6f}  {price}")
     click.echo(f"{'total':<{width}}  {'':>10}  {'':>14}  ${statement['total_usd']:>15.10f}")

@@ -13,9 +13,8 @@ import click
 from botocore.config import Config
 from botocore.session import Session
 
+from bulb.cli.env import DEFAULT_ENDPOINT
 from bulb.core.errors import BulbError
-
-DEFAULT_ENDPOINT = "http://127.0.0.1:4566"
 
 endpoint_option = click.option(
     "--endpoint", help=f"The server's URL.  [default: $AWS_ENDPOINT_URL or {DEFAULT_ENDPOINT}]"

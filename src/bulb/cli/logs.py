@@ -10,6 +10,7 @@ from bulb.cli.client import aws, endpoint_option
 from bulb.core.clock import iso_millis
 
 _POLL_S = 0.5
+_REMEMBERED = 10_000
 
 
 @click.command("logs")
@@ -36,7 +37,7 @@ def command(function: str, follow: bool, since: float, endpoint: str | None) -> 
             return
         # Late lines carry older times: look again at the last minute, and forget what lies before it.
         horizon = int((time.time() - 60) * 1000)
-        if horizon > start and len(seen) > 10_000:
+        if horizon > start and len(seen) > _REMEMBERED:
             start = horizon
             seen = {event["eventId"] for event in _events(client, group, start)}
         time.sleep(_POLL_S)

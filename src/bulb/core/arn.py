@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+_PARTS = 6
+
 
 class Arn(NamedTuple):
     """`arn:partition:service:region:account:resource`; `resource` keeps its own colons and slashes."""
@@ -19,7 +21,7 @@ class Arn(NamedTuple):
 def parse_arn(text: str) -> Arn | None:
     """The parts of `text`, or None when it is not an ARN."""
     parts = text.split(":", 5)
-    if len(parts) != 6 or parts[0] != "arn" or not parts[1] or not parts[2] or not parts[5]:
+    if len(parts) != _PARTS or parts[0] != "arn" or not parts[1] or not parts[2] or not parts[5]:
         return None
     return Arn(*parts[1:])
 

@@ -1,7 +1,8 @@
 """Time comes in by argument.
 
 Decisions take `now`; whoever waits takes a `Clock`. Tests hand in a clock they can move (tests/support/clock.py).
-Durations that are measured (how long a handler ran) use `time.monotonic`/`perf_counter` directly: they are not decisions.
+Durations that are measured (how long a handler ran) use `time.monotonic`/`perf_counter` directly: they are not
+decisions.
 """
 
 import asyncio

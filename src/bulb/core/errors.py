@@ -5,6 +5,7 @@ shape in exactly one place, the gateway, so nothing below ever formats an error 
 """
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 
@@ -39,10 +40,10 @@ class AwsError(Exception):
     @property
     def fault(self) -> str:
         """`Server` for 5xx, else `User`: the value of the `Type` member where a service has one."""
-        return "Service" if self.status >= 500 else "User"
+        return "Service" if self.status >= HTTPStatus.INTERNAL_SERVER_ERROR else "User"
 
 
-class NotSupported(AwsError):
+class NotSupported(AwsError):  # noqa: N818 - it reads as what it says
     """A request for something AWS has and Bulb does not have yet; the message names it. HTTP status 501."""
 
     def __init__(self, what: str, *, code: str = "NotImplementedException") -> None:

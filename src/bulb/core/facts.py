@@ -118,7 +118,7 @@ class AsyncEventReceived:
 
 @dataclass(frozen=True, slots=True)
 class AsyncEventDropped:
-    """An asynchronous event will not be tried again. `condition` as in destination records (`RetriesExhausted`, ...)."""
+    """An asynchronous event will not be tried again. `condition` is why, in a destination record's words."""
 
     function: FunctionRef
     request_id: str

@@ -1,8 +1,8 @@
 """One execution environment: a sandbox, the process in it, and its state.
 
 It handles one event at a time. Whatever happens to the process (it answers, crashes, runs out of memory or time), the
-event gets a `Reply`; only what Bulb itself cannot do is raised. After a crash or a timeout the processes are gone at once,
-`/tmp` stays, and the next event runs init again inside its own time.
+event gets a `Reply`; only what Bulb itself cannot do is raised. After a crash or a timeout the processes are gone at
+once, `/tmp` stays, and the next event runs init again inside its own time.
 """
 
 import asyncio

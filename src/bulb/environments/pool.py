@@ -1,8 +1,8 @@
 """The pool: which environments live, which of them are idle, and how long they stay.
 
 The most recently used idle environment is taken first, so that a surplus ages and is reaped. An idle environment is
-frozen after a moment and ended after `idle_s`; at the machine's capacity the longest idle one of any function makes room.
-Times are Unix seconds of the clock.
+frozen after a moment and ended after `idle_s`; at the machine's capacity the longest idle one of any function makes
+room. Times are Unix seconds of the clock.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ _MEMORY_LOOK_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Seconds an idle environment stays unfrozen and alive, the age at which one is recycled, and the machine's room."""
+    """Room for environments, and the seconds one stays unfrozen, idle, and in use at all."""
 
     capacity: int
     freeze_after_s: float = 0.1
@@ -35,7 +35,7 @@ class Settings:
     max_age_s: float = 6 * 3600.0
 
 
-class NoCapacity(Exception):
+class NoCapacityError(Exception):
     """The machine holds as many environments as it can and all are busy."""
 
 
@@ -81,7 +81,7 @@ class EnvironmentPool:
     async def create(self, spec: FunctionSpec) -> Environment:
         """A new environment, its init phase over, now the caller's.
 
-        Raises NoCapacity, or what `EnvironmentFactory.create` raises.
+        Raises NoCapacityError, or what `EnvironmentFactory.create` raises.
         """
         self._make_room()
         self._births += 1
@@ -127,7 +127,7 @@ class EnvironmentPool:
         if len(self) < self._settings.capacity and not self._memory_is_low():
             return
         if not self._by_age:
-            raise NoCapacity
+            raise NoCapacityError
         self._end(self._forget_longest_idle(), "idle")
 
     def _memory_is_low(self) -> bool:

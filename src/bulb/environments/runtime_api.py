@@ -1,8 +1,8 @@
 """The Runtime API (2018-06-01) as one runtime process sees it: HTTP requests in, HTTP responses out, no sockets.
 
-One `RuntimeSession` lives as long as one runtime process. The same session serves both transports: the socketpair of our
-own loops and 127.0.0.1:9001 inside the sandbox for anybody's client. It knows the order in which a runtime may call and
-refuses everything else with the documented 403.
+One `RuntimeSession` lives as long as one runtime process. The same session serves both transports: the socketpair of
+our own loops and 127.0.0.1:9001 inside the sandbox for anybody's client. It knows the order in which a runtime may
+call and refuses everything else with the documented 403.
 """
 
 import asyncio

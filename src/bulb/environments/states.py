@@ -24,7 +24,7 @@ MOVES: dict[State, frozenset[State]] = {
 }
 
 
-class IllegalMove(BulbError):
+class IllegalMoveError(BulbError):
     """A move that is not in the table: a defect of ours, never of a function's."""
 
     def __init__(self, before: State, after: State) -> None:
@@ -32,7 +32,7 @@ class IllegalMove(BulbError):
 
 
 def move(before: State, after: State) -> State:
-    """`after`, if it may follow `before`. Raises IllegalMove."""
+    """`after`, if it may follow `before`. Raises IllegalMoveError."""
     if after not in MOVES[before]:
-        raise IllegalMove(before, after)
+        raise IllegalMoveError(before, after)
     return after

@@ -1,8 +1,9 @@
 """The stock: blank environments made before their function is known.
 
-A blank sandbox is complete and locked; claiming it mounts the code and sets the limits. Runtimes that cannot fork always
-start from stock when there is one; the others profit. The stock of a runtime begins with its first use, and is refilled
-one at a time and only when nobody is waiting for a birth, so that refilling never slows a cold start or a burst.
+A blank sandbox is complete and locked; claiming it mounts the code and sets the limits. Runtimes that cannot fork
+always start from stock when there is one; the others profit. The stock of a runtime begins with its first use, and is
+refilled one at a time and only when nobody is waiting for a birth, so that refilling never slows a cold start or a
+burst.
 """
 
 import asyncio
@@ -56,11 +57,9 @@ class Stock:
         return None
 
     async def _fill(self) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             await self._wanted.wait()
-            while (quiet := self._last_claim + _QUIET_S - loop.time()) > 0:
-                await asyncio.sleep(quiet)
+            await self._quiet()
             image = self._lacking()
             if image is None:
                 self._wanted.clear()
@@ -70,6 +69,12 @@ class Stock:
             except (BulbError, OSError) as error:
                 _log.warning("no blank environment of %s could be made: %s", image.name, error)
                 await asyncio.sleep(1.0)
+
+    async def _quiet(self) -> None:
+        """Return when the last claim is a moment ago; each claim meanwhile begins the moment anew."""
+        loop = asyncio.get_running_loop()
+        while (left := self._last_claim + _QUIET_S - loop.time()) > 0:  # noqa: ASYNC110 - for time to pass, not for an event
+            await asyncio.sleep(left)
 
     def _lacking(self) -> Image | None:
         return next((self._images[name] for name, blank in self._blank.items() if len(blank) < self._size), None)

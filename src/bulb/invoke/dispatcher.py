@@ -10,7 +10,7 @@ from bulb.core.facts import Facts, InvocationThrottled
 from bulb.core.ids import hex_id, trace_id
 from bulb.environments.environment import Environment
 from bulb.environments.model import Event
-from bulb.environments.pool import EnvironmentPool, NoCapacity
+from bulb.environments.pool import EnvironmentPool, NoCapacityError
 from bulb.invoke.model import Invocation, Outcome
 
 
@@ -42,7 +42,7 @@ class Dispatcher:
     async def _create(self, invocation: Invocation) -> Environment:
         try:
             return await self._pool.create(invocation.spec)
-        except NoCapacity:
+        except NoCapacityError:
             reason = "ConcurrentInvocationLimitExceeded"
             self._facts.emit(InvocationThrottled(invocation.spec.ref, self._clock.now(), reason))
             raise throttled(reason) from None

@@ -54,7 +54,7 @@ class Invoker(Protocol):
     """Runs one invocation to its end (invoke/dispatcher.py)."""
 
     async def invoke(self, invocation: Invocation) -> Outcome:
-        """The function's answer. Raises AwsError TooManyRequestsException when there is no room, and 5xx of Lambda's."""
+        """The function's answer. Raises AwsError: TooManyRequestsException without room, else Lambda's own 5xx."""
 
 
 class AsyncInvoker(Protocol):

@@ -81,7 +81,7 @@ def _upload(s3: Any, key: str) -> None:
 
 
 def _show_thumbnails(s3: Any, key: str, start: str) -> None:
-    from PIL import Image  # only the demo needs it
+    from PIL import Image  # noqa: PLC0415 - only the demo needs it
 
     began = time.perf_counter()
     stem = key.rsplit("/", 1)[-1].removesuffix(".jpg")
@@ -126,7 +126,7 @@ def _show_isolation(url: str) -> None:
     _say(f"Isolation of the function: {isolation['rung']}. " + json.dumps(isolation["has"]))
 
 
-def _until(look: Callable[[], T], what: str) -> T:
+def _until(look: Callable[[], T | None], what: str) -> T:
     """What `look` finds, as soon as it is something. Raises BulbError after half a minute."""
     deadline = time.monotonic() + _WAIT_S
     while not (found := look()):

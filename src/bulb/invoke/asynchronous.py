@@ -1,0 +1,225 @@
+"""Asynchronous invocation: an event is on disk before it is acknowledged, and stays there until it ended.
+
+Events wait in the durable queue, one lane a function, so a slow or failing function delays nobody else's. An attempt
+that was under way when the process died is made again: at least once, never not at all.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection
+
+from bulb.core.arn import parse_arn
+from bulb.core.clock import Clock
+from bulb.core.errors import AwsError
+from bulb.core.facts import AsyncEventDropped, AsyncEventReceived, Facts, FunctionRef
+from bulb.core.ids import request_id
+from bulb.core.limits import ASYNC_EVENT_AGE_S
+from bulb.invoke import ramp
+from bulb.invoke.model import AsyncEvent, FunctionCatalog, Invocation, Invoker
+from bulb.invoke.retries import Again, Done, Drop, Verdict, after_answer, after_refusal
+from bulb.storage import queue
+from bulb.storage.database import Database
+from bulb.storage.queue import Message
+from bulb.storage.schema.storage import storage_queue
+
+_log = logging.getLogger(__name__)
+
+QUEUE = "lambda:async"
+# Bounds of one look at the queue: messages taken at once, and how long to wait before looking again without being told.
+_BATCH = 256
+_LONGEST_WAIT_S = 60.0
+
+
+class AsyncInvocations:
+    """Accepts events (`AsyncInvoker`) and works them off."""
+
+    def __init__(
+        self, database: Database, catalog: FunctionCatalog, invoker: Invoker, facts: Facts, clock: Clock
+    ) -> None:
+        self._database = database
+        self._catalog = catalog
+        self._invoker = invoker
+        self._facts = facts
+        self._clock = clock
+        self._wake = asyncio.Event()
+        self._running: Counter[str] = Counter()
+        self._waiting_since: dict[str, float] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop_task: asyncio.Task[None] | None = None
+        database.on_commit(queue.channel(QUEUE), self._wake.set)
+
+    @property
+    def in_flight(self) -> int:
+        """How many events are being worked on."""
+        return len(self._tasks)
+
+    async def accept(self, account: str, region: str, name: str, qualifier: str | None, event: AsyncEvent) -> None:
+        """Return when the event is on disk."""
+        now = self._clock.now()
+        row = _row(account, region, name, qualifier, event, now)
+        await self._database.insert(storage_queue, row, channel=queue.channel(QUEUE))
+        self._facts.emit(
+            AsyncEventReceived(FunctionRef(account, region, name, qualifier or "$LATEST"), event.request_id, now)
+        )
+
+    def put(self, connection: Connection, function_arn: str, payload: bytes, now: float) -> bool:
+        """Accept an event inside another room's transaction. False when `function_arn` names no function."""
+        target = _target(function_arn)
+        if target is None:
+            return False
+        event = AsyncEvent(request_id(), payload)
+        row = _row(*target, event, now)
+        queue.put(
+            connection,
+            QUEUE,
+            row["lane"],
+            payload,
+            row["attributes"],
+            now,
+            expires_at=row["expires_at"],
+        )
+        return True
+
+    def start(self) -> None:
+        """Begin to work off what waits, from before a restart too."""
+        self._loop_task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """Take no further event. What is under way goes on; what waits is there at the next start."""
+        if self._loop_task is not None:
+            self._loop_task.cancel()
+            await asyncio.gather(self._loop_task, return_exceptions=True)
+            self._loop_task = None
+
+    async def close(self) -> None:
+        """Stop, and abandon what is under way: it will be tried again at the next start."""
+        await self.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while True:
+            self._wake.clear()
+            wait = _LONGEST_WAIT_S
+            try:
+                wait = await self._take_due()
+            except Exception:
+                _log.exception("the asynchronous queue could not be read; trying again")
+                wait = 1.0
+            await self._sleep(wait)
+
+    async def _sleep(self, seconds: float) -> None:
+        """Until something was put or ended, or `seconds` of the clock have passed."""
+        woken = asyncio.ensure_future(self._wake.wait())
+        timer = asyncio.ensure_future(self._clock.sleep(seconds))
+        try:
+            await asyncio.wait((woken, timer), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            woken.cancel()
+            timer.cancel()
+
+    async def _take_due(self) -> float:
+        """Start what is due and has room. Seconds until it is worth looking again."""
+        now = self._clock.now()
+        limits = {lane: max(self._allowed(lane, now) - count, 0) for lane, count in self._running.items()}
+        generation = self._database.generation
+        full = [lane for lane, room in limits.items() if room == 0]
+
+        def take(connection: Connection) -> tuple[list[Message], float | None]:
+            claimed = queue.claim(connection, QUEUE, generation, now, _BATCH, lane_limits=limits, per_lane=ramp.START)
+            return claimed, queue.next_visible_at(connection, QUEUE, skip=full)
+
+        messages, next_at = await self._database.write(take)
+        for message in messages:
+            self._running[message.lane] += 1
+            task = asyncio.create_task(self._work(message))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        self._note_waiting(messages, full, now)
+        if len(messages) == _BATCH:
+            return 0.0
+        wait = _LONGEST_WAIT_S if next_at is None else min(max(next_at - now, 0.0), _LONGEST_WAIT_S)
+        # A lane that is full gets more room with every second; one that just became full must be looked at again then.
+        return min(max(wait, 0.02), 1.0) if self._waiting_since else wait
+
+    def _allowed(self, lane: str, now: float) -> int:
+        return ramp.allowed(self._waiting_since.get(lane), now)
+
+    def _note_waiting(self, taken: list[Message], full: list[str], now: float) -> None:
+        for lane in {message.lane for message in taken}.union(full):
+            if self._running[lane] >= self._allowed(lane, now):
+                self._waiting_since.setdefault(lane, now)
+
+    async def _work(self, message: Message) -> None:
+        try:
+            verdict = await self._attempt(message)
+            await self._settle(message, verdict)
+        except Exception:
+            # Still leased to this process: it is tried again at the next start, and nothing was lost.
+            _log.exception("an asynchronous event could not be settled")
+        finally:
+            self._running[message.lane] -= 1
+            if not self._running[message.lane]:
+                del self._running[message.lane]
+                self._waiting_since.pop(message.lane, None)
+            self._wake.set()
+
+    async def _attempt(self, message: Message) -> Verdict:
+        about, accepted_at = message.attributes, message.enqueued_at
+        try:
+            resolved = await self._catalog.resolve(about["account"], about["region"], about["name"], about["qualifier"])
+            outcome = await self._invoker.invoke(
+                Invocation(
+                    spec=resolved.spec,
+                    request_id=about["request_id"],
+                    invoked_arn=resolved.invoked_arn,
+                    payload=message.payload,
+                    trace_header=about["trace_header"],
+                    client_context=about["client_context"],
+                )
+            )
+        except AwsError as error:
+            return after_refusal(error, message.attempts, accepted_at, self._clock.now())
+        return after_answer(outcome.function_error is not None, message.attempts, accepted_at, self._clock.now())
+
+    async def _settle(self, message: Message, verdict: Verdict) -> None:
+        generation = self._database.generation
+        match verdict:
+            case Again(at, attempts):
+                await self._database.write(
+                    lambda c: queue.retry(c, message.id, generation, visible_at=at, attempts=attempts)
+                )
+            case Done() | Drop():
+                await self._database.write(lambda c: queue.complete(c, [message.id], generation))
+        if isinstance(verdict, Drop):
+            about = message.attributes
+            ref = FunctionRef(about["account"], about["region"], about["name"], about["qualifier"] or "$LATEST")
+            self._facts.emit(AsyncEventDropped(ref, about["request_id"], self._clock.now(), verdict.condition))
+
+
+def _row(account: str, region: str, name: str, qualifier: str | None, event: AsyncEvent, now: float) -> dict[str, Any]:
+    attributes: Mapping[str, Any] = {
+        "account": account,
+        "region": region,
+        "name": name,
+        "qualifier": qualifier,
+        "request_id": event.request_id,
+        "trace_header": event.trace_header,
+        "client_context": event.client_context,
+    }
+    lane = f"{account}:{region}:{name}:{qualifier or ''}"
+    return queue.row(QUEUE, lane, event.payload, attributes, now, expires_at=now + ASYNC_EVENT_AGE_S)
+
+
+def _target(function_arn: str) -> tuple[str, str, str, str | None] | None:
+    """Account, region, name and qualifier of a function's ARN."""
+    arn = parse_arn(function_arn)
+    parts = arn.resource.split(":") if arn is not None else []
+    if arn is None or arn.service != "lambda" or parts[0] != "function" or len(parts) not in (2, 3):
+        return None
+    return arn.account, arn.region, parts[1], parts[2] if parts[2:] else None
