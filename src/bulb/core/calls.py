@@ -66,6 +66,6 @@ class Call:
 
 
 # What an operation answers: the members of its output shape. A streaming blob member may be bytes or an async iterator
-# of bytes. A key "ResponseHeaders" may carry further headers the model does not name.
+# of bytes. A key "ResponseHeaders" may carry further headers the model does not name, "ResponseStatus" such a status.
 Answer = dict[str, Any]
 Operation = Callable[[Call], Awaitable[Answer]]

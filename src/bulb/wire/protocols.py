@@ -56,13 +56,14 @@ def respond(
 
     `answer` has the output shape's members; a member the model lacks is a KeyError. A streaming member is bytes or an
     async iterator of bytes, an event stream an async iterator of `{event name: members}`. "ResponseHeaders" may carry
-    further headers. `protocol` is `Target.protocol`; None means the service's first.
+    further headers, "ResponseStatus" a status the model does not name (S3's 206). `protocol` is `Target.protocol`; None means the service's first.
     """
     operation = service.operation(operation_name)
     protocol = protocol or service.protocol
     extra: Mapping[str, str] = answer.get("ResponseHeaders") or {}
-    if extra:
-        answer = {name: value for name, value in answer.items() if name != "ResponseHeaders"}
+    status: int | None = answer.get("ResponseStatus")
+    if extra or status is not None:
+        answer = {name: value for name, value in answer.items() if name not in ("ResponseHeaders", "ResponseStatus")}
     if protocol in ("rest-json", "rest-xml"):
         response = _respond_rest(operation, protocol, answer)
     else:
@@ -71,6 +72,8 @@ def respond(
         named = {name.lower() for name in extra}
         response.headers = [item for item in response.headers if item[0] not in named]
         response.headers.extend((name.lower(), value) for name, value in extra.items())
+    if status is not None:
+        response.status = status
     response.headers.extend(request_id_headers(service, request_id))
     return response
 
