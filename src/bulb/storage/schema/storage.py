@@ -16,7 +16,7 @@ storage_generation = Table(
 storage_blobs = Table(
     "storage_blobs",
     metadata,
-    Column("digest", Text, primary_key=True),
+    Column("digest", ByteText, primary_key=True),
     Column("size", BigInteger, nullable=False),
     Column("reference_count", BigInteger, nullable=False),
     Column("released_at", Real, nullable=False),  # when the count last fell to zero
