@@ -14,7 +14,6 @@ from bulb.core.clock import Clock, SystemClock
 from bulb.gateway.authentication import Identities, Identity
 from bulb.gateway.chain import Gateway
 from bulb.gateway.options import GatewayOptions
-from bulb.http.message import Handler
 from bulb.http.server import serve_tcp
 from bulb.wire.catalog import Catalog
 

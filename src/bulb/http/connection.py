@@ -101,8 +101,12 @@ class HttpConnection(asyncio.Protocol):
         self._govern_reading()
 
     def eof_received(self) -> bool:
-        """The client has finished sending; what it sent is still answered."""
+        """The client has finished sending; what it sent is still answered.
+
+        It may also be gone altogether, which looks the same until something is written; see `expire`.
+        """
         self._ended = True
+        self._last_progress = self._loop.time()
         self._reader.end("The client closed the connection before the end of the request body")
         self._wake()
         return not self._lingering
@@ -159,6 +163,10 @@ class HttpConnection(asyncio.Protocol):
                 self._transport.abort()
         elif self._writable is not None:
             if quiet > limits.stall_timeout:
+                self._transport.abort()
+        elif self._streaming and self._ended:
+            # A body that waits for something to say would wait on for a client that has probably left.
+            if quiet > limits.linger_timeout:
                 self._transport.abort()
         elif (stream := reader.stream) is not None:
             if quiet > limits.stall_timeout and stream.starving:

@@ -67,7 +67,8 @@ class RequestReader:
         self._target = b""
         self._headers: dict[str, str] = {}
         self._header_count = 0
-        self._head_bytes = 0
+        self._head_size = 0
+        self._unparsed = 0
         self._incoming: Incoming | None = None
         self._parts: list[bytes] = []
 
@@ -79,10 +80,10 @@ class RequestReader:
     def feed(self, data: bytes) -> None:
         """Take bytes. What they complete is appended to `ready`."""
         while data and not self.broken:
-            # Everything that is not body counts (trailers and chunk extensions too), read by read.
-            self._head_bytes += len(data)
+            # What piles up without completing a head or bringing body: half a head, trailers, chunk extensions.
+            self._unparsed += len(data)
             data = self._parse(data)
-            if self._head_bytes > self._limits.head_bytes:
+            if self._unparsed > self._limits.head_bytes:
                 self.refuse(431, "Request headers are too large")
 
     def end(self, reason: str) -> None:
@@ -119,6 +120,7 @@ class RequestReader:
         self._target = b""
         self._headers = {}
         self._header_count = 0
+        self._head_size = 0
 
     def on_url(self, part: bytes) -> None:
         """Some of the target, in order."""
@@ -132,6 +134,7 @@ class RequestReader:
         value = raw_value.decode("latin-1")
         headers = self._headers
         self._header_count += 1
+        self._head_size += len(raw_name) + len(raw_value)
         if self._header_count > self._limits.header_count:
             self._fail(431, "Too many request headers")
         headers[name] = f"{headers[name]},{value}" if name in headers else value
@@ -139,7 +142,9 @@ class RequestReader:
     def on_headers_complete(self) -> None:
         """The head is whole: refuse it, or make the request."""
         self.in_head = False
-        self._head_bytes = 0
+        self._unparsed = 0
+        if self._head_size + len(self._target) > self._limits.head_bytes:
+            self._fail(431, "Request headers are too large")
         parser, headers = self._parser, self._headers
         method = parser.get_method().decode("latin-1")
         if method == "CONNECT":
@@ -158,7 +163,7 @@ class RequestReader:
 
     def on_body(self, data: bytes) -> None:
         """Some of the body, chunk framing removed."""
-        self._head_bytes = 0
+        self._unparsed = 0
         stream = self.stream
         if stream is not None:
             stream.put(data)
