@@ -1,0 +1,33 @@
+// Makes a blank process look as if it had been started for this function.
+import { createRequire } from 'node:module';
+import v8 from 'node:v8';
+
+const require = createRequire(import.meta.url);
+
+/** Replace the environment, and redo what Node.js derived from the old one when it started. */
+export function settle(environment) {
+  for (const name of Object.keys(process.env)) delete process.env[name];
+  Object.assign(process.env, environment);
+  require('node:module')._initPaths(); // NODE_PATH is read only once
+  applyOptions((environment.NODE_OPTIONS ?? '').split(/\s+/).filter(Boolean));
+}
+
+/** NODE_OPTIONS came too late for the command line; those that can be set in a running process are. */
+function applyOptions(options) {
+  const ignored = [];
+  for (let i = 0; i < options.length; i += 1) {
+    const [name, value] = options[i].split(/=(.*)/s);
+    if (name === '--enable-source-maps') process.setSourceMapsEnabled(true);
+    else if (name === '--require' || name === '-r') requireFirst(value ?? options[(i += 1)]);
+    else if (name === '--no-deprecation') process.noDeprecation = true;
+    else if (name === '--no-warnings') process.removeAllListeners('warning');
+    else if (name === '--stack-trace-limit') Error.stackTraceLimit = Number(value);
+    else if (/^--(harmony|expose-gc|stack-size)/.test(name)) v8.setFlagsFromString(options[i]);
+    else ignored.push(options[i]);
+  }
+  if (ignored.length > 0) process.stderr.write(`NODE_OPTIONS not applied by Bulb: ${ignored.join(' ')}\n`);
+}
+
+function requireFirst(name) {
+  createRequire(`${process.cwd()}/`)(name);
+}
