@@ -1,0 +1,20 @@
+"""AWS Lambda's API: functions, what they are made of, and invoking them. See DESIGN.md."""
+
+from bulb.services.lambda_.activation import Activator
+from bulb.services.lambda_.api import LambdaApi
+from bulb.services.lambda_.catalog import Catalog
+from bulb.services.lambda_.downloads import PATH as CODE_DOWNLOAD_PATH
+from bulb.services.lambda_.options import LambdaOptions
+from bulb.services.lambda_.packages import ObjectReader, Packages
+from bulb.services.lambda_.store import LambdaStore
+
+__all__ = [
+    "CODE_DOWNLOAD_PATH",
+    "Activator",
+    "Catalog",
+    "LambdaApi",
+    "LambdaOptions",
+    "LambdaStore",
+    "ObjectReader",
+    "Packages",
+]

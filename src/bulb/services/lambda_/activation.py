@@ -1,0 +1,102 @@
+"""The work behind Pending and InProgress: make the code ready, then let invocations use it.
+
+It runs in the background, a few milliseconds for code that was just unpacked. What a crash interrupts is found in the
+database at the next start and done then.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from bulb.core.errors import AwsError, BulbError
+from bulb.core.facts import FunctionRef
+from bulb.core.ids import request_id
+from bulb.services.lambda_.model import FunctionRecord
+from bulb.services.lambda_.packages import Packages
+from bulb.services.lambda_.store import LambdaStore
+
+FunctionChanged = Callable[[FunctionRef], None]
+
+_log = logging.getLogger(__name__)
+
+
+class Activator:
+    """Brings versions from Pending to Active and updates from InProgress to Successful.
+
+    `changed` is called after the commit from which on a version runs other code, or none: environments of the old one
+    must end. It returns at once.
+    """
+
+    def __init__(self, store: LambdaStore, packages: Packages, changed: FunctionChanged) -> None:
+        self._store = store
+        self._packages = packages
+        self._changed = changed
+        self._tasks: dict[FunctionRef, asyncio.Task[None]] = {}
+
+    async def resume(self) -> None:
+        """Take up what an earlier process left unfinished. Called once at start."""
+        for ref in await self._store.unsettled():
+            self.begin(ref)
+
+    def begin(self, ref: FunctionRef) -> None:
+        """The version has a new definition: make it ready in the background."""
+        task = asyncio.get_running_loop().create_task(self._after(self._tasks.get(ref), ref))
+        self._tasks[ref] = task
+        task.add_done_callback(lambda done: self._forget(ref, done))
+
+    async def settled(self, ref: FunctionRef, patience_s: float) -> None:
+        """Return when no work on the version is under way, or after `patience_s`."""
+        if (task := self._tasks.get(ref)) is not None:
+            await asyncio.wait({task}, timeout=patience_s)
+
+    def removed(self, refs: list[FunctionRef]) -> None:
+        """The versions are gone: whoever runs them must stop."""
+        for ref in refs:
+            self._changed(ref)
+
+    async def close(self) -> None:
+        """Stop. What is not finished is taken up by `resume` in the next process."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _forget(self, ref: FunctionRef, done: asyncio.Task[None]) -> None:
+        if self._tasks.get(ref) is done:
+            del self._tasks[ref]
+
+    async def _after(self, earlier: asyncio.Task[None] | None, ref: FunctionRef) -> None:
+        """A function deleted and created again at once has two of these: one after the other."""
+        if earlier is not None:
+            await asyncio.wait({earlier})
+        try:
+            await self._activate(ref)
+        except Exception:
+            _log.exception("%s could not be activated; it is tried again at the next start", ref.arn)
+
+    async def _activate(self, ref: FunctionRef) -> None:
+        record = await self._store.find(ref)
+        if record is None or record.is_settled:
+            return
+        failure = await self._prepare(record)
+        identity = record.definition.identity
+
+        def decide(current: FunctionRecord) -> FunctionRecord:
+            if current.definition.identity != identity:
+                return current
+            return current.activated(request_id()) if failure is None else current.failed(failure, request_id())
+
+        try:
+            await self._store.change(ref, decide)
+        except AwsError:
+            return  # deleted meanwhile
+        self._changed(ref)
+
+    async def _prepare(self, record: FunctionRecord) -> str | None:
+        """Why the definition cannot run, or None when its code is in place."""
+        try:
+            await self._packages.folder(record.definition.code)
+        except (AwsError, BulbError, OSError) as error:
+            _log.exception("The code of %s cannot be unpacked", record.ref.arn)
+            return f"The function's code cannot be unpacked: {error}"
+        return None

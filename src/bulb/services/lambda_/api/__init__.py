@@ -1,0 +1,67 @@
+"""The operations of Lambda that Bulb has. One that is not listed here is answered as not supported by the gateway."""
+
+from bulb.core.clock import Clock
+from bulb.http.message import Request, Response
+from bulb.invoke.model import AsyncInvoker, Invoker
+from bulb.services.lambda_.activation import Activator
+from bulb.services.lambda_.api.account import AccountOperations
+from bulb.services.lambda_.api.code import CodeOperations
+from bulb.services.lambda_.api.functions import FunctionOperations
+from bulb.services.lambda_.api.invoke import InvokeOperations
+from bulb.services.lambda_.api.permissions import PermissionOperations
+from bulb.services.lambda_.api.tags import TagOperations
+from bulb.services.lambda_.catalog import Catalog
+from bulb.services.lambda_.downloads import CodeDownloads
+from bulb.services.lambda_.options import LambdaOptions
+from bulb.services.lambda_.packages import Packages
+from bulb.services.lambda_.store import LambdaStore
+from bulb.storage.blobs import BlobStore
+
+
+class LambdaApi:
+    """One coroutine an operation, each where its resource is; and what other rooms ask of this one."""
+
+    def __init__(
+        self,
+        *,
+        store: LambdaStore,
+        blobs: BlobStore,
+        packages: Packages,
+        activator: Activator,
+        catalog: Catalog,
+        invoker: Invoker,
+        async_invoker: AsyncInvoker,
+        clock: Clock,
+        options: LambdaOptions,
+    ) -> None:
+        self._downloads = CodeDownloads(blobs, options.code_url_key, clock)
+        functions = FunctionOperations(store, activator, packages, self._downloads, options)
+        code = CodeOperations(store, activator, packages, options)
+        invoke = InvokeOperations(catalog, invoker, async_invoker)
+        tags = TagOperations(store)
+        permissions = PermissionOperations(store, options.policies_enforced)
+        account = AccountOperations(store, options)
+
+        self.create_function = functions.create_function
+        self.get_function = functions.get_function
+        self.get_function_configuration = functions.get_function_configuration
+        self.list_functions = functions.list_functions
+        self.update_function_configuration = functions.update_function_configuration
+        self.delete_function = functions.delete_function
+        self.update_function_code = code.update_function_code
+        self.invoke = invoke.invoke
+        self.invoke_async = invoke.invoke_async
+        self.tag_resource = tags.tag_resource
+        self.untag_resource = tags.untag_resource
+        self.list_tags = tags.list_tags
+        self.add_permission = permissions.add_permission
+        self.remove_permission = permissions.remove_permission
+        self.get_policy = permissions.get_policy
+        self.get_account_settings = account.get_account_settings
+        self.get_function_concurrency = account.get_function_concurrency
+
+        self.s3_may_invoke = permissions.s3_may_invoke
+
+    async def code_download(self, request: Request) -> Response:
+        """Serves `Code.Location` links; register it at `downloads.PATH`."""
+        return await self._downloads.serve(request)

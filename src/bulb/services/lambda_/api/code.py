@@ -1,0 +1,57 @@
+"""UpdateFunctionCode."""
+
+from dataclasses import replace
+
+from bulb.core.calls import Answer, Call
+from bulb.core.ids import request_id
+from bulb.services.lambda_ import errors, names, rules, unsupported, views
+from bulb.services.lambda_.activation import Activator
+from bulb.services.lambda_.model import LATEST, Code, FunctionRecord
+from bulb.services.lambda_.options import LambdaOptions
+from bulb.services.lambda_.packages import Packages, check_request_size
+from bulb.services.lambda_.store import LambdaStore
+
+
+class CodeOperations:
+    """The operation that replaces a function's package."""
+
+    def __init__(self, store: LambdaStore, activator: Activator, packages: Packages, options: LambdaOptions) -> None:
+        self._store = store
+        self._activator = activator
+        self._packages = packages
+        self._options = options
+
+    async def update_function_code(self, call: Call) -> Answer:
+        """Answers InProgress; invocations keep the old code until it is Successful. A dry run changes nothing."""
+        params = call.params
+        check_request_size(call.headers, call.operation)
+        ref = names.latest_target(call).version(LATEST)
+        unsupported.check_code(params)
+        if params.get("ImageUri"):
+            raise errors.invalid("Please don't provide ImageUri when updating a function with packageType Zip.")
+        rules.check_architecture(params, self._options.architectures)
+        current = await self._store.find(ref)
+        if current is None:
+            raise errors.function_not_found(names.target(call).key)
+        rules.check_updatable(current, params.get("RevisionId"))  # before the upload is unpacked; `decide` decides
+        code = await self._packages.accept(call.account, call.region, params)
+
+        def decide(record: FunctionRecord) -> FunctionRecord:
+            rules.check_updatable(record, params.get("RevisionId"))
+            return _with_code(record, code, params.get("Architectures"), call.now)
+
+        if params.get("DryRun"):
+            return views.configuration(replace(current, definition=decide(current).definition))
+        record = await self._store.change(ref, decide)
+        self._activator.begin(ref)
+        return views.configuration(record)
+
+
+def _with_code(record: FunctionRecord, code: Code, architectures: list[str] | None, now: float) -> FunctionRecord:
+    definition = replace(
+        record.definition,
+        identity=request_id(),
+        code=code,
+        architecture=architectures[0] if architectures else record.definition.architecture,
+    )
+    return record.updated(definition, request_id(), now)

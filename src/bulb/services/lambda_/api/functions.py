@@ -1,0 +1,119 @@
+"""Create, read, change, delete: the configuration side of a function."""
+
+from bulb.core.calls import Answer, Call
+from bulb.core.ids import request_id
+from bulb.services.lambda_ import errors, names, paging, rules, unsupported, views
+from bulb.services.lambda_.activation import Activator
+from bulb.services.lambda_.downloads import CodeDownloads
+from bulb.services.lambda_.model import LATEST, FunctionRecord
+from bulb.services.lambda_.options import LambdaOptions
+from bulb.services.lambda_.packages import Packages, check_request_size
+from bulb.services.lambda_.store import LambdaStore
+
+
+class FunctionOperations:
+    """The operations on a function and its configuration."""
+
+    def __init__(
+        self,
+        store: LambdaStore,
+        activator: Activator,
+        packages: Packages,
+        downloads: CodeDownloads,
+        options: LambdaOptions,
+    ) -> None:
+        self._store = store
+        self._activator = activator
+        self._packages = packages
+        self._downloads = downloads
+        self._options = options
+
+    async def create_function(self, call: Call) -> Answer:
+        """Answers Pending; the function becomes Active in the background."""
+        params = call.params
+        check_request_size(call.headers, call.operation)
+        target = names.target(call)
+        if target.qualifier is not None:
+            raise errors.invalid("A function is created without a version or an alias in its name.")
+        unsupported.check_configuration(params)
+        draft = rules.draft(target.key.name, params, self._options.architectures)
+        ref = target.key.version(LATEST)
+        if await self._store.find(ref) is not None:  # before the upload is unpacked; `create` decides
+            raise errors.already_exists(target.key)
+        code = await self._packages.accept(call.account, call.region, params["Code"])
+        record = FunctionRecord(ref, request_id(), call.now, draft.with_code(code, request_id()))
+        await self._store.create(record, params.get("Tags", {}), call.now, self._options.code_storage_bytes)
+        self._activator.begin(ref)
+        return views.configuration(record)
+
+    async def get_function(self, call: Call) -> Answer:
+        """The configuration, a link to the code, and the tags if there are any."""
+        target, record = await self._find(call)
+        answer: Answer = {
+            "Configuration": views.configuration(record, target.qualifier),
+            "Code": {
+                "RepositoryType": "S3",
+                "Location": self._downloads.url(call.base_url, record.definition.code),
+            },
+        }
+        if tags := await self._store.tags(target.key):
+            answer["Tags"] = tags
+        return answer
+
+    async def get_function_configuration(self, call: Call) -> Answer:
+        """The configuration."""
+        target, record = await self._find(call)
+        return views.configuration(record, target.qualifier)
+
+    async def list_functions(self, call: Call) -> Answer:
+        """A page of functions by name, at most 50."""
+        every_version = call.params.get("FunctionVersion") == "ALL"
+        if (master := call.params.get("MasterRegion")) is not None:
+            if not every_version:
+                raise errors.invalid("FunctionVersion must be set to ALL if MasterRegion is specified")
+            if master != "ALL":
+                return {"Functions": []}  # Lambda@Edge copies of another region's functions: there are none
+        limit = min(call.params.get("MaxItems", paging.MAX_PAGE), paging.MAX_PAGE)
+        after = paging.position(call.params.get("Marker"))
+        records = await self._store.page(call.account, call.region, after, limit + 1, every_version)
+        shown = records[:limit]
+        answer: Answer = {
+            "Functions": [views.summary(record, record.ref.version if every_version else None) for record in shown]
+        }
+        if len(records) > limit:
+            answer["NextMarker"] = paging.marker(shown[-1].ref.name, shown[-1].ref.version)
+        return answer
+
+    async def update_function_configuration(self, call: Call) -> Answer:
+        """Answers InProgress; invocations keep the old configuration until it is Successful."""
+        params = call.params
+        key = names.latest_target(call)
+        unsupported.check_configuration(params)
+
+        def decide(record: FunctionRecord) -> FunctionRecord:
+            rules.check_updatable(record, params.get("RevisionId"))
+            definition = rules.merged(record.definition, params, request_id())
+            return record.updated(definition, request_id(), call.now)
+
+        record = await self._store.change(key.version(LATEST), decide)
+        self._activator.begin(record.ref)
+        return views.configuration(record)
+
+    async def delete_function(self, call: Call) -> Answer:
+        """Removes the function with its policy and tags; log groups and triggers stay."""
+        target = names.target(call)
+        if target.qualifier == LATEST:
+            raise errors.invalid("$LATEST version cannot be deleted without deleting the function.")
+        if target.qualifier is not None:
+            raise errors.function_not_found(target.key, target.qualifier)
+        self._activator.removed(await self._store.delete(target.key))
+        return {"StatusCode": 204}
+
+    async def _find(self, call: Call) -> tuple[names.Target, FunctionRecord]:
+        target = names.target(call)
+        record = None
+        if target.qualifier in (None, LATEST):
+            record = await self._store.find(target.key.version(LATEST))
+        if record is None:
+            raise errors.function_not_found(target.key, target.qualifier)
+        return target, record

@@ -1,0 +1,148 @@
+"""Frozen values of the Lambda room: a version of a function, what it is made of, and its policy."""
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple
+
+from bulb.core.arn import arn
+from bulb.core.facts import FunctionRef
+from bulb.environments.model import LogFormat
+
+LATEST = "$LATEST"
+
+State = Literal["Pending", "Active", "Failed"]
+UpdateStatus = Literal["InProgress", "Successful", "Failed"]
+
+
+class FunctionKey(NamedTuple):
+    """Which function, whatever the version."""
+
+    account: str
+    region: str
+    name: str
+
+    @property
+    def arn(self) -> str:
+        """The unqualified ARN."""
+        return arn("lambda", self.region, self.account, f"function:{self.name}")
+
+    def qualified_arn(self, qualifier: str | None) -> str:
+        """The ARN as a caller named it."""
+        return self.arn if qualifier is None else f"{self.arn}:{qualifier}"
+
+    def version(self, version: str) -> FunctionRef:
+        """One version of it."""
+        return FunctionRef(self.account, self.region, self.name, version)
+
+
+def key_of(ref: FunctionRef) -> FunctionKey:
+    """The function a version belongs to."""
+    return FunctionKey(ref.account, ref.region, ref.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A deployment package: the blob's SHA-256 in hex and the size of the zip in bytes."""
+
+    digest: str
+    size: int
+
+    @property
+    def sha256(self) -> str:
+        """Base64, as `CodeSha256` has it."""
+        return base64.b64encode(bytes.fromhex(self.digest)).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Logging:
+    """`LoggingConfig`. The levels are None with the Text format."""
+
+    log_group: str
+    log_format: LogFormat = "Text"
+    application_log_level: str | None = None
+    system_log_level: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """Code and configuration: what an environment is made from.
+
+    `identity` is new with every definition, also when nothing differs: environments of another one are not reused.
+    `variables` is None when the caller never sent an Environment.
+    """
+
+    identity: str
+    code: Code
+    runtime: str
+    handler: str
+    role: str
+    logging: Logging
+    description: str = ""
+    timeout_s: int = 3
+    memory_mb: int = 128
+    ephemeral_mb: int = 512
+    architecture: str = "x86_64"
+    variables: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionRecord:
+    """One version of one function.
+
+    `definition` is what the API shows, `running` what invocations use: None until the function is first Active, and
+    the old one while an update is in progress. `failure` says why `state` or `update_status` is Failed.
+    """
+
+    ref: FunctionRef
+    revision_id: str
+    last_modified: float
+    definition: Definition
+    running: Definition | None = None
+    state: State = "Pending"
+    update_status: UpdateStatus | None = None
+    failure: str | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        """No background work is due."""
+        return self.state != "Pending" and self.update_status != "InProgress"
+
+    def updated(self, definition: Definition, revision_id: str, now: float) -> "FunctionRecord":
+        """An update begins: the API shows `definition`, invocations keep the old one."""
+        return replace(
+            self, definition=definition, revision_id=revision_id, last_modified=now, update_status="InProgress"
+        )
+
+    def activated(self, revision_id: str) -> "FunctionRecord":
+        """The definition is ready: invocations use it from now on."""
+        return replace(
+            self,
+            running=self.definition,
+            state="Active",
+            update_status="Successful",
+            failure=None,
+            revision_id=revision_id,
+        )
+
+    def failed(self, failure: str, revision_id: str) -> "FunctionRecord":
+        """The definition cannot be made ready. A function that ran before keeps running what it ran."""
+        if self.running is None:
+            return replace(self, state="Failed", update_status=None, failure=failure, revision_id=revision_id)
+        return replace(self, update_status="Failed", failure=failure, revision_id=revision_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A resource policy: its statements in order, as they appear in the document."""
+
+    revision_id: str
+    statements: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What an account has in one region."""
+
+    function_count: int
+    code_bytes: int

@@ -1,0 +1,27 @@
+"""Settings of the Lambda room; app.py fills them from the configuration."""
+
+import os
+import platform
+from dataclasses import dataclass, field
+
+from bulb.core.limits import ACCOUNT_CONCURRENCY
+
+CODE_STORAGE_BYTES = 300 * 1024**3
+_ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
+
+
+def _machine() -> tuple[str, ...]:
+    return (_ARCHITECTURES.get(platform.machine().lower(), "x86_64"),)
+
+
+@dataclass(frozen=True, slots=True)
+class LambdaOptions:
+    """`architectures` are those functions may ask for. `code_url_key` signs download links; a fresh one with each
+    process means that links end with it. `policies_enforced` makes S3 need a permission to invoke.
+    """
+
+    architectures: tuple[str, ...] = field(default_factory=_machine)
+    code_url_key: bytes = field(default_factory=lambda: os.urandom(32), repr=False)
+    code_storage_bytes: int = CODE_STORAGE_BYTES
+    account_concurrency: int = ACCOUNT_CONCURRENCY
+    policies_enforced: bool = False

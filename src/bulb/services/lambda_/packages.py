@@ -1,0 +1,89 @@
+"""Deployment packages: from a request to a blob on disk and an unpacked folder.
+
+The blob is what lasts; the unpacked folder can always be made again from it.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from bulb.core.errors import AwsError
+from bulb.core.limits import CREATE_REQUEST_BYTES, UNZIPPED_CODE_BYTES, ZIPPED_CODE_BYTES
+from bulb.runtimes.packages import CodeStore
+from bulb.services.lambda_ import errors
+from bulb.services.lambda_.model import Code
+from bulb.storage.blobs import BlobStore
+
+S3_MEMBERS = ("S3Bucket", "S3Key", "S3ObjectVersion")
+
+
+class ObjectReader(Protocol):
+    """Who reads code from a bucket (services/s3)."""
+
+    async def fetch(
+        self, account: str, region: str, bucket: str, key: str, version_id: str | None, limit: int
+    ) -> bytes:
+        """The object. Raises AwsError NoSuchBucket, NoSuchKey, NoSuchVersion, AccessDenied; EntityTooLarge."""
+
+
+class Packages:
+    """Takes packages in and hands out folders to run."""
+
+    def __init__(self, blobs: BlobStore, codes: CodeStore, objects: ObjectReader) -> None:
+        self._blobs = blobs
+        self._codes = codes
+        self._objects = objects
+
+    async def accept(self, account: str, region: str, source: Mapping[str, Any]) -> Code:
+        """The package of a FunctionCode or of UpdateFunctionCode's parameters: on disk, unpacked and so known good.
+
+        Raises InvalidParameterValueException (no source, two sources, S3's refusal, not a zip, too big unpacked) and
+        RequestEntityTooLargeException. The blob is not referenced by anything yet.
+        """
+        package = await self._bytes(account, region, source)
+        async with self._blobs.writer() as writer:
+            await writer.write(package)
+            blob = await writer.finish()
+        await self._codes.unpack(package, blob.digest)
+        return Code(blob.digest, blob.size)
+
+    async def folder(self, code: Code) -> Path:
+        """The unpacked package, made again from the blob when it is gone."""
+        return await self._codes.unpack(self._blobs.path(code.digest), code.digest)
+
+    async def _bytes(self, account: str, region: str, source: Mapping[str, Any]) -> bytes:
+        package: bytes | None = source.get("ZipFile")
+        from_s3 = any(source.get(member) for member in S3_MEMBERS)
+        if package is not None and from_s3:
+            raise errors.invalid("Please do not provide other FunctionCode parameters when providing a ZipFile.")
+        if package is not None:
+            return _checked(package)
+        if not (source.get("S3Bucket") and source.get("S3Key")):
+            raise errors.invalid("Please provide a source for function code.")
+        return await self._fetch(account, region, source)
+
+    async def _fetch(self, account: str, region: str, source: Mapping[str, Any]) -> bytes:
+        bucket, key, version_id = source["S3Bucket"], source["S3Key"], source.get("S3ObjectVersion")
+        try:
+            return await self._objects.fetch(account, region, bucket, key, version_id, UNZIPPED_CODE_BYTES)
+        except AwsError as error:
+            raise errors.invalid(
+                f"Error occurred while GetObject. S3 Error Code: {error.code}. S3 Error Message: {error.message}"
+            ) from error
+
+
+def _checked(package: bytes) -> bytes:
+    if not package:
+        raise errors.invalid("Uploaded file must be a non-empty zip")
+    if len(package) > ZIPPED_CODE_BYTES:
+        raise errors.entity_too_large(f"Zipped size must be smaller than {ZIPPED_CODE_BYTES} bytes")
+    return package
+
+
+def check_request_size(headers: Mapping[str, str], operation: str) -> None:
+    """Refuse a request over the front end's limit. Raises RequestEntityTooLargeException."""
+    length = headers.get("content-length", "")
+    if length.isdigit() and int(length) > CREATE_REQUEST_BYTES:
+        raise errors.entity_too_large(
+            f"Request must be smaller than {CREATE_REQUEST_BYTES} bytes for the {operation} operation"
+        )

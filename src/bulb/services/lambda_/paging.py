@@ -1,0 +1,24 @@
+"""Markers of lists: where the next page begins, opaque to the caller."""
+
+import base64
+import binascii
+
+from bulb.services.lambda_ import errors
+
+MAX_PAGE = 50
+
+
+def marker(name: str, version: str) -> str:
+    """The marker behind an item."""
+    return base64.urlsafe_b64encode(f"{name}:{version}".encode()).decode()
+
+
+def position(text: str | None) -> tuple[str, str] | None:
+    """The item a marker stands behind. Raises InvalidParameterValueException."""
+    if text is None:
+        return None
+    try:
+        name, _, version = base64.b64decode(text, altchars=b"-_", validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        raise errors.invalid("The pagination token is invalid.") from None
+    return name, version

@@ -1,0 +1,131 @@
+"""Resource policies: from AddPermission's arguments to a statement, and whether a statement lets S3 in. Pure."""
+
+import fnmatch
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from bulb.services.lambda_ import errors
+from bulb.services.lambda_.model import FunctionKey, Policy
+
+MAX_POLICY_CHARACTERS = 20_480
+_ACCOUNT = re.compile(r"\A\d{12}\Z")
+_SERVICE = re.compile(r"\A[a-z0-9][a-z0-9.-]*\.amazon(aws)?\.com(\.cn)?\Z")
+_IAM = re.compile(r"\Aarn:aws[a-zA-Z-]*:(iam|sts)::(\d{12}|cloudfront):\S+\Z")
+
+# AddPermission's argument -> (operator, condition key). The casing of the keys is AWS's.
+_CONDITIONS = {
+    "SourceAccount": ("StringEquals", "AWS:SourceAccount"),
+    "PrincipalOrgID": ("StringEquals", "aws:PrincipalOrgID"),
+    "FunctionUrlAuthType": ("StringEquals", "lambda:FunctionUrlAuthType"),
+    "EventSourceToken": ("StringEquals", "lambda:EventSourceToken"),
+    "SourceArn": ("ArnLike", "AWS:SourceArn"),
+}
+
+
+def statement(key: FunctionKey, params: Mapping[str, Any]) -> dict[str, Any]:
+    """The statement AddPermission writes. Raises InvalidParameterValueException for a principal that is none."""
+    written: dict[str, Any] = {
+        "Sid": params["StatementId"],
+        "Effect": "Allow",
+        "Principal": principal(params["Principal"]),
+        "Action": params["Action"],
+        "Resource": key.arn,
+    }
+    condition: dict[str, dict[str, str]] = {}
+    for argument, (operator, name) in _CONDITIONS.items():
+        if params.get(argument):
+            condition.setdefault(operator, {})[name] = params[argument]
+    if params.get("InvokedViaFunctionUrl"):
+        condition["Bool"] = {"lambda:InvokedViaFunctionUrl": "true"}
+    if condition:
+        written["Condition"] = condition
+    return written
+
+
+def principal(text: str) -> str | dict[str, str]:
+    """A principal as policies have it. Raises InvalidParameterValueException."""
+    if text == "*":
+        return text
+    if _SERVICE.match(text):
+        return {"Service": text}
+    if _ACCOUNT.match(text):
+        return {"AWS": f"arn:aws:iam::{text}:root"}
+    if _IAM.match(text):
+        return {"AWS": text}
+    raise errors.invalid("The provided principal was invalid. Please check the principal and try again.")
+
+
+def document(policy: Policy) -> str:
+    """The policy as GetPolicy shows it."""
+    return compact({"Version": "2012-10-17", "Id": "default", "Statement": list(policy.statements)})
+
+
+def compact(value: Mapping[str, Any]) -> str:
+    """JSON without spaces."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def added(policy: Policy | None, new: Mapping[str, Any], revision_id: str, expected: str | None) -> Policy:
+    """The policy with one more statement.
+
+    Raises PreconditionFailedException, ResourceConflictException (the Sid is taken), PolicyLengthExceededException.
+    """
+    check_revision(policy, expected)
+    before = policy.statements if policy is not None else ()
+    if any(old["Sid"] == new["Sid"] for old in before):
+        raise errors.conflict(
+            f"The statement id ({new['Sid']}) provided already exists. "
+            "Please provide a new statement id, or remove the existing statement."
+        )
+    after = Policy(revision_id, (*before, new))
+    if (size := len(document(after))) > MAX_POLICY_CHARACTERS:
+        raise errors.policy_too_long(size, MAX_POLICY_CHARACTERS)
+    return after
+
+
+def removed(policy: Policy | None, sid: str, revision_id: str, expected: str | None) -> Policy | None:
+    """The policy without one statement; None when none is left.
+
+    Raises ResourceNotFoundException and PreconditionFailedException.
+    """
+    if policy is None:
+        raise errors.not_found("No policy is associated with the given resource.")
+    check_revision(policy, expected)
+    rest = tuple(old for old in policy.statements if old["Sid"] != sid)
+    if len(rest) == len(policy.statements):
+        raise errors.not_found(f"Statement {sid} is not found in resource policy.")
+    return Policy(revision_id, rest) if rest else None
+
+
+def check_revision(policy: Policy | None, expected: str | None) -> None:
+    """Raises PreconditionFailedException when the caller saw another policy."""
+    if expected is not None and (policy is None or policy.revision_id != expected):
+        raise errors.stale_revision("GetPolicy")
+
+
+def allows_service(policy: Policy | None, service: str, source_arn: str, source_account: str) -> bool:
+    """May `service`, acting for `source_arn` of `source_account`, invoke the function?"""
+    context = {"AWS:SourceArn": source_arn, "AWS:SourceAccount": source_account}
+    return policy is not None and any(_allows(entry, service, context) for entry in policy.statements)
+
+
+def _allows(entry: Mapping[str, Any], service: str, context: Mapping[str, str]) -> bool:
+    who = entry["Principal"]
+    if who != "*" and who.get("Service") != service:
+        return False
+    if not fnmatch.fnmatchcase("lambda:InvokeFunction", entry["Action"]):
+        return False
+    conditions: Mapping[str, Mapping[str, str]] = entry.get("Condition", {})
+    return all(
+        name in context and _matches(operator, expected, context[name])
+        for operator, tests in conditions.items()
+        for name, expected in tests.items()
+    )
+
+
+def _matches(operator: str, expected: str, actual: str) -> bool:
+    if operator == "ArnLike":
+        return fnmatch.fnmatchcase(actual, expected.replace("[", "[[]"))
+    return operator == "StringEquals" and expected == actual

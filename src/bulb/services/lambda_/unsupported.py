@@ -1,0 +1,75 @@
+"""Options AWS has and nobody here acts on: refused by name, never stored in silence.
+
+A value that means "not used" (no subnets, an empty ARN, `ApplyOn: None`) is what Bulb does anyway, so it passes: tools
+such as SAM and Terraform send those.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bulb.core.errors import NotSupported
+
+Refusal = Callable[[Any], str | None]
+
+
+def _always(name: str) -> Refusal:
+    return lambda value: name
+
+
+def _when_set(name: str) -> Refusal:
+    return lambda value: name if value else None
+
+
+def _when_any_member(name: str) -> Refusal:
+    return lambda value: name if any(value.values()) else None
+
+
+def _when(name: str, member: str, unsupported: str) -> Refusal:
+    return lambda value: f"{name} {unsupported}" if value.get(member) == unsupported else None
+
+
+_CONFIGURATION: Mapping[str, Refusal] = {
+    "VpcConfig": _when_any_member("VpcConfig"),
+    "DeadLetterConfig": _when_any_member("DeadLetterConfig"),
+    "KMSKeyArn": _when_set("KMSKeyArn"),
+    "TracingConfig": _when("TracingConfig Mode", "Mode", "Active"),
+    "Layers": _when_set("Layers"),
+    "FileSystemConfigs": _when_set("FileSystemConfigs"),
+    "ImageConfig": _when_any_member("ImageConfig"),
+    "SnapStart": _when("SnapStart ApplyOn", "ApplyOn", "PublishedVersions"),
+    "CapacityProviderConfig": _always("CapacityProviderConfig"),
+    "DurableConfig": _always("DurableConfig"),
+    "RuntimeConfig": _always("RuntimeConfig"),
+    "AcceleratorConfig": _always("AcceleratorConfig"),
+    "CodeSigningConfigArn": _always("CodeSigningConfigArn"),
+    "TenancyConfig": _always("TenancyConfig"),
+    "Publish": _when_set("publishing versions (Publish)"),
+    "PublishTo": _always("PublishTo"),
+}
+
+_CODE: Mapping[str, Refusal] = {
+    "S3ObjectStorageMode": lambda value: "S3ObjectStorageMode REFERENCE" if value == "REFERENCE" else None,
+    "SourceKMSKeyArn": _when_set("SourceKMSKeyArn"),
+    "Publish": _when_set("publishing versions (Publish)"),
+    "PublishTo": _always("PublishTo"),
+}
+
+
+def check_configuration(params: Mapping[str, Any]) -> None:
+    """Refuse what CreateFunction and UpdateFunctionConfiguration ask for and Bulb does not do. Raises NotSupported."""
+    if params.get("PackageType") == "Image" or params.get("Code", {}).get("ImageUri"):
+        raise NotSupported("functions made from container images")
+    _check(_CONFIGURATION, params)
+    _check(_CODE, params.get("Code", {}))
+
+
+def check_code(params: Mapping[str, Any]) -> None:
+    """Refuse what UpdateFunctionCode asks for and Bulb does not do. Raises NotSupported."""
+    _check(_CODE, params)
+
+
+def _check(refusals: Mapping[str, Refusal], params: Mapping[str, Any]) -> None:
+    for name, refusal in refusals.items():
+        value = params.get(name)
+        if value is not None and (what := refusal(value)):
+            raise NotSupported(what)
