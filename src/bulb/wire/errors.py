@@ -18,7 +18,7 @@ from bulb.wire.xml import DECLARATION, XmlEncoder, text
 
 _ENCODER = XmlEncoder(always_millis=False)
 _S3_ENCODER = XmlEncoder(always_millis=True)
-_HOST_ID = "YnVsYg=="
+HOST_ID = "YnVsYg=="
 
 # The codes SQS clients know from the time it spoke the query protocol; its model no longer has them.
 _SQS_QUERY_CODES = {
@@ -77,7 +77,7 @@ def error(
 def request_id_headers(service: Service | None, request_id: str) -> list[tuple[str, str]]:
     """The request id under the name the service's clients read."""
     if service is not None and service.name == "s3":
-        return [("x-amz-request-id", request_id), ("x-amz-id-2", _HOST_ID)]
+        return [("x-amz-request-id", request_id), ("x-amz-id-2", HOST_ID)]
     return [("x-amzn-requestid", request_id)]
 
 
@@ -176,7 +176,7 @@ def _s3(shape: Shape | None, status: int, error: AwsError, request_id: str, requ
     body = (
         f"{DECLARATION}<Error><Code>{text(error.code)}</Code><Message>{text(error.message)}</Message>{modelled}"
         f"<Resource>{text(str(resource))}</Resource><RequestId>{text(request_id)}</RequestId>"
-        f"<HostId>{_HOST_ID}</HostId></Error>"
+        f"<HostId>{HOST_ID}</HostId></Error>"
     )
     return Response(status, [("content-type", "application/xml")], body.encode())
 
