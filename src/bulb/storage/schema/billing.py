@@ -1,0 +1,24 @@
+"""The ledger: one row for an hour of one version of one function. Amounts only grow.
+
+Quantities are exact integers: megabytes times milliseconds. `hour` counts hours since 1970 (UTC).
+"""
+
+from sqlalchemy import BigInteger, Column, Index, Table, Text
+
+from bulb.storage.schema.base import ByteText, metadata
+
+billing_ledger = Table(
+    "billing_ledger",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("region", Text, primary_key=True),
+    Column("function", ByteText, primary_key=True),
+    Column("version", Text, primary_key=True),
+    Column("architecture", Text, primary_key=True),
+    Column("hour", BigInteger, primary_key=True),
+    Column("requests", BigInteger, nullable=False),
+    Column("billed_ms", BigInteger, nullable=False),
+    Column("memory_mb_ms", BigInteger, nullable=False),
+    Column("ephemeral_mb_ms", BigInteger, nullable=False),
+    Index(None, "hour"),
+)
