@@ -1,0 +1,86 @@
+import asyncio
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from bulb.core.clock import SystemClock
+from bulb.delivery.relay import Relay
+from bulb.storage import outbox
+from bulb.storage.database import Database
+
+FUNCTION = "arn:aws:lambda:us-east-1:000000000000:function:f"
+
+
+class Lambda:
+    def __init__(self, failures: int = 0) -> None:
+        self.failures = failures
+        self.taken: list[tuple[str, bytes]] = []
+
+    def __call__(self, connection: Connection, destination_arn: str, payload: bytes, now: float) -> bool:
+        if self.failures:
+            self.failures -= 1
+            raise OSError("not now")
+        self.taken.append((destination_arn, payload))
+        return True
+
+
+async def relayed(database: Database, destination: Lambda, *entries: tuple[str, bytes]) -> list[outbox.Entry]:
+    relay = Relay(database, {"lambda": destination}, SystemClock())
+    relay.start()
+    try:
+        for arn, payload in entries:
+            await database.write(lambda c, a=arn, p=payload: outbox.add(c, a, p, {}, 1.0))
+        for _ in range(300):
+            if not await database.read(lambda c: outbox.pending(c, 10)):
+                break
+            await asyncio.sleep(0.01)
+        return await database.read(lambda c: outbox.pending(c, 10))
+    finally:
+        await relay.close()
+
+
+def test_an_entry_reaches_its_destination_and_leaves_the_outbox(tmp_path: Path) -> None:
+    async def main() -> None:
+        database = await Database.open(tmp_path / "bulb.db")
+        destination = Lambda()
+        left = await relayed(database, destination, (FUNCTION, b"1"), (FUNCTION, b"2"))
+        assert destination.taken == [(FUNCTION, b"1"), (FUNCTION, b"2")]
+        assert left == []
+        await database.close()
+
+    asyncio.run(main())
+
+
+def test_what_waited_from_before_a_restart_is_relayed_at_start(tmp_path: Path) -> None:
+    async def main() -> None:
+        database = await Database.open(tmp_path / "bulb.db")
+        await database.write(lambda c: outbox.add(c, FUNCTION, b"early", {}, 1.0))
+        destination = Lambda()
+        assert await relayed(database, destination) == []
+        assert destination.taken == [(FUNCTION, b"early")]
+        await database.close()
+
+    asyncio.run(main())
+
+
+def test_a_failing_move_loses_nothing_and_is_tried_again(tmp_path: Path) -> None:
+    async def main() -> None:
+        database = await Database.open(tmp_path / "bulb.db")
+        destination = Lambda(failures=1)
+        assert await relayed(database, destination, (FUNCTION, b"1")) == []
+        assert destination.taken == [(FUNCTION, b"1")]
+        await database.close()
+
+    asyncio.run(main())
+
+
+def test_an_unknown_destination_does_not_hold_up_the_rest(tmp_path: Path) -> None:
+    async def main() -> None:
+        database = await Database.open(tmp_path / "bulb.db")
+        destination = Lambda()
+        entries = (("arn:aws:nothing:us-east-1:000000000000:x", b"0"), (FUNCTION, b"1"))
+        assert await relayed(database, destination, *entries) == []
+        assert destination.taken == [(FUNCTION, b"1")]
+        await database.close()
+
+    asyncio.run(main())

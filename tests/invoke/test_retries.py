@@ -1,0 +1,44 @@
+import pytest
+
+from bulb.core.errors import AwsError
+from bulb.invoke import ramp
+from bulb.invoke.retries import Again, Done, Drop, after_answer, after_refusal
+
+THROTTLED = AwsError("TooManyRequestsException", "Rate Exceeded.", status=429)
+
+
+def test_a_function_error_is_retried_after_one_and_two_more_minutes_and_then_dropped() -> None:
+    assert after_answer(True, 0, 0.0, 5.0) == Again(65.0, 1)
+    assert after_answer(True, 1, 0.0, 70.0) == Again(190.0, 2)
+    assert after_answer(True, 2, 0.0, 195.0) == Drop("RetriesExhausted")
+    assert after_answer(False, 2, 0.0, 195.0) == Done()
+
+
+def test_a_retry_that_would_come_after_six_hours_does_not_come() -> None:
+    assert after_answer(True, 0, 0.0, 21_590.0) == Drop("EventAgeExceeded")
+
+
+def test_throttles_use_no_attempt_and_wait_longer_each_time() -> None:
+    now, delays = 0.0, []
+    while True:
+        verdict = after_refusal(THROTTLED, 1, 0.0, now)
+        if not isinstance(verdict, Again):
+            break
+        assert verdict.attempts == 1
+        delays.append(verdict.at - now)
+        now = verdict.at
+    assert delays[:5] == [1.0, 1.0, 2.0, 4.0, 8.0]
+    assert max(delays) == 300.0
+    assert verdict == Drop("EventAgeExceeded")
+    assert now == 21_600.0
+
+
+def test_an_event_for_a_function_that_is_gone_is_dropped() -> None:
+    assert after_refusal(AwsError("ResourceNotFoundException", "", status=404), 0, 0.0, 1.0) == Drop("FunctionNotFound")
+
+
+@pytest.mark.parametrize(
+    ("since", "now", "most"), [(None, 9.0, 16), (0.0, 0.5, 16), (0.0, 1.0, 32), (0.0, 3.9, 128), (0.0, 99.0, 1000)]
+)
+def test_the_ramp_doubles_every_second_that_events_wait(since: float | None, now: float, most: int) -> None:
+    assert ramp.allowed(since, now) == most

@@ -1,0 +1,50 @@
+from pathlib import Path
+
+import pytest
+
+from bulb.config import Config, load
+from bulb.core.errors import BulbError
+
+
+def test_a_flag_wins_over_the_environment_and_the_environment_over_the_default() -> None:
+    assert load({}, {}).port == 4566
+    assert load({}, {"BULB_PORT": "1"}).port == 1
+    assert load({"port": 2}, {"BULB_PORT": "1"}).port == 2
+    assert load({"port": None}, {"BULB_PORT": "1"}).port == 1
+
+
+def test_a_misspelt_setting_is_refused_rather_than_silently_off() -> None:
+    with pytest.raises(BulbError, match="BULB_PROT is not a setting"):
+        load({}, {"BULB_PROT": "1"})
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "says"),
+    [
+        ("BULB_PORT", "many", "BULB_PORT cannot be 'many'"),
+        ("BULB_PORT", "-1", "BULB_PORT cannot be '-1'"),
+        ("BULB_EGRESS", "all", "nat or none"),
+        ("BULB_ISOLATION", "strong", "best or full or userns or plain"),
+        ("BULB_ACCESS_LOG", "maybe", "BULB_ACCESS_LOG"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_named(variable: str, text: str, says: str) -> None:
+    with pytest.raises(BulbError, match=says):
+        load({}, {variable: text})
+
+
+def test_interpreters_are_named_by_runtime() -> None:
+    chosen = load({}, {"BULB_INTERPRETER_PYTHON3_12": "/opt/py", "BULB_INTERPRETER_NODEJS22_X": "/opt/node"})
+    assert chosen.interpreters == {"python3.12": "/opt/py", "nodejs22.x": "/opt/node"}
+
+
+def test_credentials_are_enforced_as_soon_as_others_can_reach_the_server() -> None:
+    assert not Config(host="127.0.0.1").enforce_credentials
+    assert not Config(host="::1").enforce_credentials
+    assert not Config(host="localhost").enforce_credentials
+    assert Config(host="0.0.0.0").enforce_credentials
+    assert Config(host="bulb.example").enforce_credentials
+
+
+def test_the_data_folder_is_absolute() -> None:
+    assert load({"data": Path("some/where")}, {}).data.is_absolute()
