@@ -44,8 +44,6 @@ _LEFT_OUT = shutil.ignore_patterns("__pycache__", "tests")
 _BUILD_TIMEOUT_S = 60
 # Without `site`: its packages, and whatever their .pth files run, are the machine's own and no business of a function.
 PYTHON_FLAGS = ("-S",)
-# Reading OpenSSL's configuration is a tenth of Node's start-up and has nothing to say here.
-NODE_FLAGS = ("--openssl-config=/dev/null",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +93,10 @@ class Images:
             name=runtime.identifier,
             language=interpreter.prefix,
             runtime=directory,
-            command=(str(inside), *(PYTHON_FLAGS if forks else (*NODE_FLAGS, f"{RUNTIME_DIR}/index.mjs"))),
+            command=(
+                str(inside),
+                *(PYTHON_FLAGS if forks else (*_node_flags(interpreter.version), f"{RUNTIME_DIR}/index.mjs")),
+            ),
             prepare="bulb_runtime:prepare_sdk" if forks else None,
             run="bulb_runtime:run" if forks else None,
             forks=forks,
@@ -116,6 +117,17 @@ class Images:
         return final
 
 
+def _node_flags(version: str) -> tuple[str, ...]:
+    """Lambda keeps `require` of ES modules and their detection off up to Node.js 22 (where there are flags for it).
+
+    Reading OpenSSL's configuration is a tenth of Node's start-up and has nothing to say here.
+    """
+    major, minor = (int(part) for part in version.split(".")[:2])
+    has_switches = (20, 19) <= (major, minor) < (21, 0) or (22, 12) <= (major, minor) < (23, 0)
+    switches = ("--no-experimental-require-module", "--no-experimental-detect-module") if has_switches else ()
+    return ("--openssl-config=/dev/null", *switches)
+
+
 def _fingerprint(family: str, interpreter_version: str) -> str:
     """16 hex digits over everything a runtime directory is made from."""
     digest = hashlib.sha256(interpreter_version.encode())
@@ -128,7 +140,9 @@ def _fingerprint(family: str, interpreter_version: str) -> str:
 
 
 def _own_files(family: str) -> list[Path]:
-    return sorted(file for file in (_INSIDE / family).iterdir() if file.suffix in (".py", ".mjs", ".cjs"))
+    return sorted(
+        file for file in (_INSIDE / family).iterdir() if file.suffix in (".py", ".mjs") and file.stem != "__init__"
+    )
 
 
 def _fill(directory: Path, family: str, interpreter: Interpreter) -> None:

@@ -124,6 +124,7 @@ class Interpreters:
     def _managed(self, runtime: Runtime, name: str) -> Iterator[Path]:
         """What version managers installed."""
         version = runtime.version
+        patterns: tuple[str, ...]
         if runtime.family == "python":
             if self._pyenv is not None:
                 yield from _newest(self._pyenv / "versions", f"{version}*/bin/{name}")

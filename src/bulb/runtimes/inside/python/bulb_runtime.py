@@ -7,6 +7,7 @@ documents are AWS's; what is done here is to make the forked process look as if 
 """
 
 import atexit
+import contextlib
 import io
 import json
 import os
@@ -60,7 +61,8 @@ def run(api_fd: int) -> NoReturn:
 def read_start(connection: socket.socket) -> dict[str, Any]:
     """The start message. Raises SystemExit when the host goes away instead."""
     size = int.from_bytes(_exactly(connection, 4), "big")
-    return json.loads(_exactly(connection, size))
+    start: dict[str, Any] = json.loads(_exactly(connection, size))
+    return start
 
 
 def settle(start: dict[str, Any]) -> None:
@@ -114,15 +116,14 @@ def _open_streams() -> None:
 
 def _replace_main_module() -> None:
     """The zygote's `__main__` is not the function's business (pickle and multiprocessing look at it)."""
-    global _zygote_main
-    _zygote_main = sys.modules.get("__main__")  # kept: the code still running is its code
+    sys.modules["bulb_zygote"] = sys.modules["__main__"]  # kept: the code still running is its code
     main = types.ModuleType("__main__")
     main.__file__ = sys.argv[0]
     sys.modules["__main__"] = main
 
 
 def _set_search_path() -> None:
-    """/var/task, layers, then PYTHONPATH (/var/runtime unless the function says otherwise), then the standard library."""
+    """The package, layers, PYTHONPATH (/var/runtime unless the function says otherwise), the standard library."""
     version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
     task = os.environ.get("LAMBDA_TASK_ROOT", "/var/task")
     named = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
@@ -172,12 +173,10 @@ def _exit_status(stop: SystemExit) -> int:
 def _end(status: int) -> NoReturn:
     """Finish as an interpreter does: other threads, exit functions, unwritten output. Then leave without unwinding."""
     try:
-        threading._shutdown()
+        threading._shutdown()  # type: ignore[attr-defined]  # joins what is not a daemon
         atexit._run_exitfuncs()
     finally:
         for stream in (sys.stdout, sys.stderr):
-            try:
+            with contextlib.suppress(OSError, ValueError):
                 stream.flush()
-            except (OSError, ValueError):
-                pass
         os._exit(status)

@@ -9,6 +9,7 @@ them. Runs in any Python awslambdaric runs in; imports nothing of the host's.
 import socket
 import sys
 import time
+from http import HTTPStatus
 from typing import Any, NoReturn
 
 from awslambdaric.lambda_runtime_client import (
@@ -29,7 +30,7 @@ class Closed(SystemExit):
     """The host closed the connection: this environment is over."""
 
 
-class SocketRuntimeClient(LambdaRuntimeClient):
+class SocketRuntimeClient(LambdaRuntimeClient):  # type: ignore[misc]  # awslambdaric has no types
     """awslambdaric's runtime client on one end of a socketpair. Not for use from several threads."""
 
     def __init__(self, connection: socket.socket) -> None:
@@ -37,7 +38,7 @@ class SocketRuntimeClient(LambdaRuntimeClient):
         self._socket = connection
         self._unread = b""
         self._asked = False
-        self._common = ("Host: 127.0.0.1:9001\r\nUser-Agent: %s\r\n" % _user_agent()).encode()
+        self._common = f"Host: 127.0.0.1:9001\r\nUser-Agent: {_user_agent()}\r\n".encode()
         self._get_next = b"GET " + _PREFIX.encode() + b"next HTTP/1.1\r\n" + self._common + b"\r\n"
 
     def wait_next_invocation(self) -> InvocationRequest:
@@ -46,8 +47,8 @@ class SocketRuntimeClient(LambdaRuntimeClient):
             self._socket.sendall(self._get_next)
         self._asked = False
         status, headers, body = self._read_answer()
-        if status != 200:
-            raise RuntimeError("Failed to get next invocation, status %d" % status)
+        if status != HTTPStatus.OK:
+            raise RuntimeError(f"Failed to get next invocation, status {status}")
         get = headers.get
         return InvocationRequest(
             invoke_id=get("lambda-runtime-aws-request-id"),
@@ -71,7 +72,7 @@ class SocketRuntimeClient(LambdaRuntimeClient):
     ) -> None:
         """Send what the handler returned, and ask for the next event."""
         body = result_data if isinstance(result_data, bytes) else result_data.encode("utf-8")
-        self._report(invoke_id, "/response", "Content-Type: %s\r\n" % content_type, invocation_id, body)
+        self._report(invoke_id, "/response", f"Content-Type: {content_type}\r\n", invocation_id, body)
 
     def post_invocation_error(
         self, invoke_id: str, error_response_data: str, xray_fault: str, invocation_id: str | None = None
@@ -79,7 +80,7 @@ class SocketRuntimeClient(LambdaRuntimeClient):
         """Send what the handler raised, and ask for the next event."""
         headers = "Content-Type: application/json\r\n"
         if len(xray_fault) <= _MAX_ERROR_CAUSE and len(xray_fault.encode("utf-8", "replace")) <= _MAX_ERROR_CAUSE:
-            headers += "Lambda-Runtime-Function-XRay-Error-Cause: %s\r\n" % xray_fault
+            headers += f"Lambda-Runtime-Function-XRay-Error-Cause: {xray_fault}\r\n"
         self._report(invoke_id, "/error", headers, invocation_id, error_response_data.encode("utf-8"))
 
     def call_rapid(
@@ -92,7 +93,7 @@ class SocketRuntimeClient(LambdaRuntimeClient):
     ) -> None:
         """One request of the rarer kind (init error, restore), as awslambdaric makes it."""
         body = b"" if http_method == "GET" else to_json(payload).encode("utf-8")
-        lines = "".join("%s: %s\r\n" % pair for pair in (headers or {}).items())
+        lines = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
         self._socket.sendall(self._request(http_method, endpoint, lines, body))
         status, _, answer = self._read_answer()
         if status != expected_http_code:
@@ -103,11 +104,11 @@ class SocketRuntimeClient(LambdaRuntimeClient):
         sys.stdout.flush()
         sys.stderr.flush()
         if invocation_id:
-            headers += "Lambda-Runtime-Invocation-Id: %s\r\n" % invocation_id
+            headers += f"Lambda-Runtime-Invocation-Id: {invocation_id}\r\n"
         self._socket.sendall(self._request("POST", _PREFIX + invoke_id + end, headers, body) + self._get_next)
         self._asked = True
         status, _, answer = self._read_answer()
-        if status != 202:
+        if status != HTTPStatus.ACCEPTED:
             self._refused(end, status, answer.decode("utf-8", "replace"))
 
     @staticmethod
@@ -115,14 +116,14 @@ class SocketRuntimeClient(LambdaRuntimeClient):
         """Say and raise what the official client does: the process then ends with status 1."""
         kind = "success" if end == "/response" else "failure"
         print(
-            "[ERROR] [%d] LAMBDA_RUNTIME Failed to post handler %s response. Http response code: %d. %s"
-            % (time.time() * 1000, kind, status, answer),
+            f"[ERROR] [{int(time.time() * 1000)}] LAMBDA_RUNTIME Failed to post handler {kind} response. "
+            f"Http response code: {status}. {answer}",
             file=sys.stderr,
         )
-        raise RuntimeError("Failed to post invocation %s" % ("response" if end == "/response" else "error"))
+        raise RuntimeError(f"Failed to post invocation {end[1:]}")
 
     def _request(self, method: str, path: str, headers: str, body: bytes) -> bytes:
-        head = "%s %s HTTP/1.1\r\n%sContent-Length: %d\r\n" % (method, path, headers, len(body))
+        head = f"{method} {path} HTTP/1.1\r\n{headers}Content-Length: {len(body)}\r\n"
         return head.encode("utf-8", "replace") + self._common + b"\r\n" + body
 
     def _read_answer(self) -> tuple[int, dict[str, str], bytes]:

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from awslambdaric.lambda_runtime_marshaller import LambdaMarshaller
 from simplejson.encoder import c_make_encoder
 
+_MOST_CONTAINERS = 100_000  # beyond this a value is as good as endless; it may contain itself
 _ATOMS = frozenset({str, int, float, bool, type(None)})
 
 
@@ -19,7 +20,7 @@ def marshaller() -> LambdaMarshaller:
     return LambdaMarshaller() if c_make_encoder is not None else QuickMarshaller()
 
 
-class QuickMarshaller(LambdaMarshaller):
+class QuickMarshaller(LambdaMarshaller):  # type: ignore[misc]  # awslambdaric has no types
     """The same answers as `LambdaMarshaller`, byte for byte and error for error."""
 
     def __init__(self) -> None:
@@ -40,7 +41,8 @@ class QuickMarshaller(LambdaMarshaller):
         """(text or bytes, content type) of what a handler returned."""
         if _is_plain(response):
             return self._encode(response), "application/json"
-        return super().marshal_response(response)
+        marshalled: tuple[str | bytes, str] = super().marshal_response(response)
+        return marshalled
 
 
 def _refuse(constant: str) -> NoReturn:
@@ -57,7 +59,7 @@ def _is_plain(value: Any) -> bool:
         if kind in _ATOMS:
             continue
         seen += 1
-        if seen > 100_000:  # as good as endless, or a value that contains itself
+        if seen > _MOST_CONTAINERS:
             return False
         if kind is dict:
             if any(type(key) is not str for key in value):
