@@ -1,0 +1,1 @@
+"""One room per AWS API. Siblings never import each other."""

@@ -1,0 +1,183 @@
+"""The Lambda room behind a real front door, with real storage; only the rooms below and beside it are stand-ins."""
+
+import asyncio
+import io
+import threading
+import zipfile
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bulb.core.errors import AwsError
+from bulb.core.facts import FunctionRef
+from bulb.http.message import Handler, Request, Response
+from bulb.invoke.model import AsyncEvent, Invocation, Outcome
+from bulb.runtimes.packages import CodeStore
+from bulb.services.lambda_ import (
+    CODE_DOWNLOAD_PATH,
+    Activator,
+    Catalog,
+    LambdaApi,
+    LambdaOptions,
+    LambdaStore,
+    Packages,
+)
+from bulb.storage.blobs import BlobStore
+from bulb.storage.database import Database
+from tests.support.clock import MovableClock
+from tests.support.gateway import client, running_gateway
+
+ROLE = "arn:aws:iam::000000000000:role/r"
+ARN = "arn:aws:lambda:us-east-1:000000000000:function"
+
+
+def zipped(files: Mapping[str, str | bytes] | None = None) -> bytes:
+    """A zip with `files`, or with a small handler."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in (files or {"app.py": "def handler(event, context):\n    return event\n"}).items():
+            archive.writestr(name, content)
+    return target.getvalue()
+
+
+class HeldCodes(CodeStore):
+    """A code store whose background unpacking can be held up, so that tests see Pending and InProgress."""
+
+    gate = threading.Event()
+
+    async def unpack(self, archive: Path | bytes, digest: str) -> Path:
+        if isinstance(archive, Path):
+            for _ in range(10_000):
+                if self.gate.is_set():
+                    break
+                await asyncio.sleep(0.001)
+        return await super().unpack(archive, digest)
+
+
+@dataclass
+class Runner:
+    """Records what reaches the invoke room and answers what it is told to."""
+
+    invocations: list[Invocation] = field(default_factory=list)
+    events: list[tuple[str, str | None, AsyncEvent]] = field(default_factory=list)
+    error: AwsError | None = None
+    function_error: str | None = None
+    log: bytes = b"START\nEND\n"
+
+    async def invoke(self, invocation: Invocation) -> Outcome:
+        self.invocations.append(invocation)
+        if self.error is not None:
+            raise self.error
+        return Outcome(
+            invocation.payload,
+            invocation.spec.ref.version,
+            self.function_error,
+            self.log if invocation.log_tail else None,
+        )
+
+    async def accept(self, account: str, region: str, name: str, qualifier: str | None, event: AsyncEvent) -> None:
+        self.events.append((name, qualifier, event))
+
+
+@dataclass
+class Bucket:
+    """Stands for S3: objects by (bucket, key, version)."""
+
+    objects: dict[tuple[str, str, str | None], bytes] = field(default_factory=dict)
+
+    async def fetch(
+        self, account: str, region: str, bucket: str, key: str, version_id: str | None, limit: int
+    ) -> bytes:
+        if not any(name == bucket for name, _, _ in self.objects):
+            raise AwsError("NoSuchBucket", "The specified bucket does not exist", status=404)
+        if (bucket, key, version_id) not in self.objects:
+            raise AwsError("NoSuchKey", "The specified key does not exist.", status=404)
+        return self.objects[bucket, key, version_id]
+
+
+@dataclass
+class Room:
+    """What a test holds in its hands."""
+
+    url: str = ""
+    runner: Runner = field(default_factory=Runner)
+    bucket: Bucket = field(default_factory=Bucket)
+    clock: MovableClock = field(default_factory=MovableClock)
+    changed: list[FunctionRef] = field(default_factory=list)
+    gate: threading.Event = field(default_factory=threading.Event)
+    opened: dict[str, Any] = field(default_factory=dict)
+
+    def client(self, **further: Any) -> Any:
+        return client("lambda", self.url, **further)
+
+    def create(self, name: str = "f", **further: Any) -> dict[str, Any]:
+        """A function, Active unless the gate is shut."""
+        aws = self.client()
+        params = {"Runtime": "python3.12", "Role": ROLE, "Handler": "app.handler", "Code": {"ZipFile": zipped()}}
+        created: dict[str, Any] = aws.create_function(FunctionName=name, **{**params, **further})
+        if self.gate.is_set():
+            self.settle(name)
+        return created
+
+    def settle(self, name: str = "f") -> dict[str, Any]:
+        """The configuration once nothing is Pending or InProgress."""
+        aws = self.client()
+        for _ in range(500):
+            shown: dict[str, Any] = aws.get_function_configuration(FunctionName=name)
+            if shown["State"] != "Pending" and shown.get("LastUpdateStatus") != "InProgress":
+                return shown
+            threading.Event().wait(0.005)
+        raise AssertionError(f"{name} did not settle: {shown}")
+
+    def run(self, coroutine: Any) -> Any:
+        """The result of a coroutine run on the server's loop."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self.opened["loop"]).result(10)
+
+
+@contextmanager
+def open_room(folder: Path, *, resume: bool = True, **options: Any) -> Iterator[Room]:
+    """The room over the data in `folder`."""
+    room = Room()
+    room.gate.set()
+    opened = room.opened
+
+    @asynccontextmanager
+    async def services() -> AsyncIterator[Mapping[str, object]]:
+        opened["loop"] = asyncio.get_running_loop()
+        database = await Database.open(folder / "bulb.db")
+        blobs = await BlobStore.open(folder / "blobs", database, room.clock)
+        codes = HeldCodes(folder / "code")
+        codes.gate = room.gate
+        store = LambdaStore(database, blobs)
+        packages = Packages(blobs, codes, room.bucket)
+        activator = Activator(store, packages, room.changed.append)
+        catalog = Catalog(store, packages, activator)
+        api = LambdaApi(
+            store=store,
+            blobs=blobs,
+            packages=packages,
+            activator=activator,
+            catalog=catalog,
+            invoker=room.runner,
+            async_invoker=room.runner,
+            clock=room.clock,
+            options=LambdaOptions(architectures=("x86_64",), **options),
+        )
+        opened.update(api=api, catalog=catalog, store=store, database=database)
+        if resume:
+            await activator.resume()
+        yield {"lambda": api}
+        await activator.close()
+        blobs.close()
+        await database.close()
+
+    async def download(request: Request) -> Response:
+        api: LambdaApi = opened["api"]
+        return await api.code_download(request)
+
+    routes: dict[str, Handler] = {CODE_DOWNLOAD_PATH: download}
+    with running_gateway(services, clock=room.clock, routes=routes) as url:
+        room.url = url
+        yield room
