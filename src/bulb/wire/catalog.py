@@ -18,7 +18,7 @@ from bulb.wire.routes import RouteTable
 from bulb.wire.shapes import Shape, ShapeMap
 
 if TYPE_CHECKING:
-    from botocore.model import ServiceModel  # type: ignore[import-untyped]
+    from botocore.model import ServiceModel
 
 T = TypeVar("T")
 

@@ -13,6 +13,8 @@ from bulb.wire.malformed import Malformed
 
 _MAX_DEPTH = 200
 _BREAK = 0xFF
+# Lengths of a head's argument: less than 24 is in the initial byte, 24 to 27 say 1, 2, 4 or 8 bytes follow.
+_ONE_BYTE, _EIGHT_BYTES = 24, 27
 _INDEFINITE = 31
 _EPOCH_TAG = 1
 _SIMPLE = {20: False, 21: True, 22: None, 23: None}
@@ -46,7 +48,7 @@ class _Reader:
         self._body = body
         self.at = 0
 
-    def item(self, depth: int) -> Any:
+    def item(self, depth: int) -> Any:  # noqa: PLR0911 - one return per major type
         if depth > _MAX_DEPTH:
             raise Malformed("The CBOR body is nested too deeply.")
         major, info = self._initial()
@@ -80,11 +82,11 @@ class _Reader:
         return byte >> 5, byte & 0x1F
 
     def _argument(self, info: int) -> int:
-        if info < 24:
+        if info < _ONE_BYTE:
             return info
-        if info > 27:
+        if info > _EIGHT_BYTES:
             raise Malformed("Invalid CBOR length.")
-        return int.from_bytes(self._take(1 << (info - 24)), "big")
+        return int.from_bytes(self._take(1 << (info - _ONE_BYTE)), "big")
 
     def _bytes(self, major: int, info: int) -> bytes:
         if info != _INDEFINITE:
@@ -189,11 +191,11 @@ def _write(out: bytearray, value: Any) -> None:
 
 
 def _head(out: bytearray, major: int, argument: int) -> None:
-    if argument < 24:
+    if argument < _ONE_BYTE:
         out.append(major << 5 | argument)
         return
     power = next(power for power in range(4) if argument < 1 << (8 << power))
-    out.append(major << 5 | (24 + power))
+    out.append(major << 5 | (_ONE_BYTE + power))
     out += argument.to_bytes(1 << power, "big")
 
 

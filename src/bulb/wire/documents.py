@@ -63,7 +63,7 @@ class Decoder:
 
         return decode
 
-    def _compile(self, shape: Shape) -> Codec:
+    def _compile(self, shape: Shape) -> Codec:  # noqa: PLR0911 - one return per type
         if shape.is_document:
             return lambda value: value
         match shape.type:
@@ -136,7 +136,7 @@ class Encoder:
 
         return encode
 
-    def _compile(self, shape: Shape) -> Codec:
+    def _compile(self, shape: Shape) -> Codec:  # noqa: PLR0911 - one return per type
         if shape.is_document:
             return _as_is
         match shape.type:

@@ -19,6 +19,7 @@ from bulb.wire.xml import DECLARATION, XmlEncoder, text
 _ENCODER = XmlEncoder(always_millis=False)
 _S3_ENCODER = XmlEncoder(always_millis=True)
 HOST_ID = "YnVsYg=="
+_SERVER_FAULT = 500
 
 # The codes SQS clients know from the time it spoke the query protocol; its model no longer has them.
 _SQS_QUERY_CODES = {
@@ -65,7 +66,7 @@ def error(
     else:
         response = _json(service, protocol, shape, status, error)
     if service is not None and service.is_query_compatible and protocol != "query":
-        fault = "Receiver" if status >= 500 else "Sender"
+        fault = "Receiver" if status >= _SERVER_FAULT else "Sender"
         response.headers.append(("x-amzn-query-error", f"{_query_code(service, shape, error)};{fault}"))
     named = {name.lower() for name in error.headers}
     response.headers = [item for item in response.headers if item[0] not in named]
@@ -96,7 +97,7 @@ def _status(shape: Shape | None, error: AwsError) -> int:
     modelled: int | None = shape.traits.get("error", {}).get("httpStatusCode")
     if modelled is not None:
         return modelled
-    return 500 if shape.traits.get("fault") and error.status < 500 else error.status
+    return _SERVER_FAULT if shape.traits.get("fault") and error.status < _SERVER_FAULT else error.status
 
 
 def _message_member(shape: Shape | None) -> tuple[str, str]:
@@ -113,7 +114,7 @@ def _members(shape: Shape | None, error: AwsError, encoder: Any) -> dict[str, An
     name, wire_name = _message_member(shape)
     document: dict[str, Any] = {}
     if shape is not None and "Type" in shape.members and "Type" not in error.members:
-        document["Type"] = "Service" if _status(shape, error) >= 500 else "User"
+        document["Type"] = "Service" if _status(shape, error) >= _SERVER_FAULT else "User"
     if shape is None:
         document.update(error.members)
     else:
@@ -153,7 +154,7 @@ def _query_code(service: Service, shape: Shape | None, error: AwsError) -> str:
 def _query(service: Service | None, shape: Shape | None, status: int, error: AwsError, request_id: str) -> Response:
     namespace = service.metadata.get("xmlNamespace") if service is not None else None
     code = _query_code(service, shape, error) if service is not None else error.code
-    fault = "Receiver" if status >= 500 else "Sender"
+    fault = "Receiver" if status >= _SERVER_FAULT else "Sender"
     _, message_name = _message_member(shape)
     message_name = message_name if shape is not None else "Message"
     # Clients read `Message` when they ask what went wrong, and the model's own name when they fill the error's shape.

@@ -56,7 +56,8 @@ def respond(
 
     `answer` has the output shape's members; a member the model lacks is a KeyError. A streaming member is bytes or an
     async iterator of bytes, an event stream an async iterator of `{event name: members}`. "ResponseHeaders" may carry
-    further headers, "ResponseStatus" a status the model does not name (S3's 206). `protocol` is `Target.protocol`; None means the service's first.
+    further headers, "ResponseStatus" a status the model does not name (S3's 206). `protocol` is `Target.protocol`; None
+    means the service's first.
     """
     operation = service.operation(operation_name)
     protocol = protocol or service.protocol

@@ -16,6 +16,7 @@ from bulb.wire.xml import TIMESTAMP, XmlEncoder, text
 _Tree = dict[str, Any]
 _LEAF = ""
 _MAX_PARTS = 60
+_MAX_DIGITS = 9
 _ENVELOPE = frozenset({"Action", "Version"})
 _ENCODER = XmlEncoder(always_millis=False)
 
@@ -90,8 +91,7 @@ def _flattened_under_another_name(member: Shape, node: _Tree, name: str) -> _Tre
     if member.type == "list" and member.member.location_name:
         found: _Tree | None = node.get(member.member.location_name)
         return found
-    found = node.get(name)
-    return found
+    return node.get(name)
 
 
 def _items(shape: Shape, node: _Tree) -> _Tree:
@@ -116,6 +116,6 @@ def _map(shape: Shape, node: _Tree) -> dict[str, Any]:
 def _numbered(node: _Tree) -> list[_Tree]:
     """The branches `1`, `2`, ... in order; the empty list is written as an empty value."""
     names = [name for name in node if name != _LEAF]
-    if not all(name.isascii() and name.isdigit() and len(name) < 10 for name in names):
+    if not all(name.isascii() and name.isdigit() and len(name) <= _MAX_DIGITS for name in names):
         raise Malformed("A list's parameters must be numbered.")
     return [node[name] for name in sorted(names, key=int)]

@@ -62,9 +62,7 @@ def _timestamp(text: str, form: str) -> datetime:
 
 def _integer(text: str) -> int:
     try:
-        if len(text) > _MAX_DIGITS:
-            raise ValueError
-        return int(text)
+        return int(text[:_MAX_DIGITS])
     except ValueError as error:
         raise Malformed(f"Invalid integer: {text[:100]}") from error
 

@@ -39,7 +39,7 @@ class Target:
     protocol: str
 
 
-class UnknownTarget(AwsError):
+class UnknownTarget(AwsError):  # noqa: N818 - it says what the request has
     """No operation fits. `service` is the service's name where that much is known, to shape the answer."""
 
     def __init__(self, code: str, message: str, *, status: int, service: str | None) -> None:

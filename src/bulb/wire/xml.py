@@ -7,7 +7,6 @@ there are no entities to expand and nothing outside to fetch.
 from collections.abc import Callable
 from typing import Any
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder, XMLParser
-from xml.sax.saxutils import escape, quoteattr
 
 from bulb.wire.malformed import MalformedXml
 from bulb.wire.scalars import text_decoder, text_encoder
@@ -192,13 +191,16 @@ def _attributes(shape: Shape, value: dict[str, Any]) -> str:
             wire_name = member.location_name or name
             if wire_name.startswith("xsi:"):
                 written.append(f' xmlns:xsi="{XSI}"')
-            written.append(f" {wire_name}={quoteattr(str(value[name]))}")
+            written.append(f' {wire_name}="{text(str(value[name]))}"')
     return "".join(written)
 
 
-def text(value: str) -> str:
-    """`value` as XML text. A carriage return is written as a reference: a parser would turn a bare one into a newline.
+_REFERENCES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\r": "&#13;"})
 
-    Control characters have no place in XML 1.0, not even as references; as S3 does, they are written all the same.
+
+def text(value: str) -> str:
+    """`value` as XML text or attribute. A carriage return is a reference: a parser makes a newline of a bare one.
+
+    Other control characters have no place in XML 1.0, not even as references; as S3 does, they are written anyway.
     """
-    return escape(value, {"\r": "&#13;"})
+    return value.translate(_REFERENCES)
