@@ -107,7 +107,7 @@ def _missing_credentials(exchange: Exchange) -> AwsError:
             message = "Form uploads are refused while credentials are enforced: their policies are not verified yet."
             return AwsError("AccessDenied", message, status=403)
         return AwsError("AccessDenied", "Access Denied", status=403)
-    if exchange.plan.service.protocol == "query":
+    if exchange.protocol == "query":
         return AwsError("MissingAuthenticationToken", "Request is missing Authentication Token", status=403)
     return AwsError("MissingAuthenticationTokenException", "Missing Authentication Token", status=403)
 
@@ -116,6 +116,6 @@ def _unknown_key(exchange: Exchange) -> AwsError:
     if exchange.service == "s3":
         message = "The AWS Access Key Id you provided does not exist in our records."
         return AwsError("InvalidAccessKeyId", message, status=403)
-    is_query = exchange.plan.service.protocol == "query"
+    is_query = exchange.protocol == "query"
     code = "InvalidClientTokenId" if is_query else "UnrecognizedClientException"
     return AwsError(code, "The security token included in the request is invalid.", status=403)

@@ -22,7 +22,7 @@ from bulb.gateway.health import health_routes
 from bulb.gateway.operations import POST_OBJECT, OperationTable, unknown_route
 from bulb.gateway.options import GatewayOptions
 from bulb.gateway.origin import OriginGuard
-from bulb.http.body import ClientGone
+from bulb.http.body import ClientGoneError
 from bulb.http.message import Handler, Request, Response
 from bulb.wire import constraints, protocols, sigv4
 from bulb.wire.catalog import Catalog
@@ -93,7 +93,7 @@ class Gateway:
             if isinstance(refusal, UnknownTarget):
                 exchange.service = refusal.service
             response = self._refusal(exchange, refusal)
-        except ClientGone:
+        except ClientGoneError:
             raise  # The client left in the middle of its body: nobody waits for an answer.
         except Exception:
             _log.exception("Request %s (%s %s) failed", exchange.request_id, exchange.service, exchange.operation)
@@ -140,7 +140,7 @@ class Gateway:
         exchange.authorization = sigv4.parse_authorization(exchange.request)
         exchange.plain = await collect_form(exchange.request, self._options.body_bytes)
         target = identify(exchange.plain, self._catalog)
-        exchange.service, exchange.operation = target.service, target.operation
+        exchange.service, exchange.operation, exchange.protocol = target.service, target.operation, target.protocol
         exchange.plan = self._operations.find(target.service, target.operation)
 
     async def _collect(self, exchange: Exchange) -> None:
@@ -185,7 +185,7 @@ class Gateway:
     async def _dispatch(self, exchange: Exchange) -> Response:
         plan = exchange.plan
         answer = await plan.method(exchange.call)
-        return protocols.respond(plan.service, plan.operation, answer, exchange.request_id)
+        return protocols.respond(plan.service, plan.operation, answer, exchange.request_id, exchange.protocol)
 
     # Answers to what went wrong.
 

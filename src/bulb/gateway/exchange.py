@@ -24,6 +24,7 @@ class Exchange:
     authorization: Authorization | None = None
     secret: str | None = None
     plain: Request = field(init=False)  # identify
+    protocol: str = field(init=False)  # identify
     plan: Plan = field(init=False)  # identify
     caller: Caller = field(init=False)  # authenticate
     region: str = field(init=False)  # authenticate
