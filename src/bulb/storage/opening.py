@@ -21,9 +21,13 @@ _RESTORE = "restore it from a backup (with its -wal file, if there is one)"
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """An open database. `generation` is this process's number in it; `marker` is None for PostgreSQL."""
+    """An open database. `generation` is this process's number in it; `marker` is None for PostgreSQL.
+
+    `connection` is the one that writes. It stays open from here on: on PostgreSQL it holds the lock.
+    """
 
     engines: Engines
+    connection: Connection
     generation: int
     marker: Marker | None
 
@@ -40,7 +44,7 @@ def _open_postgresql(url: str) -> Opened:
         raise DatabaseRefusedError("A database URL must begin with postgresql+psycopg://; a plain path means SQLite.")
     try:
         engines = postgresql_engines(url)
-        return Opened(engines, _prepare(engines, lambda connection: None), None)
+        return _prepare(engines, _check_nothing, None)
     except ImportError as error:
         raise DatabaseRefusedError(
             "PostgreSQL needs psycopg; install it with: pip install 'bulb[postgresql]'"
@@ -55,7 +59,8 @@ def _open_sqlite(path: Path) -> Opened:
     try:
         _refuse_vanished(path, marker.found)
         engines = sqlite_engines(path)
-        generation = _prepare(engines, _integrity_check(path, marker.found))
+        check = _read_through if marker.found is State.OPEN else _check_nothing
+        opened = _prepare(engines, check, marker)
         marker.write(State.OPEN)
     except DatabaseError as error:
         marker.release()
@@ -63,14 +68,19 @@ def _open_sqlite(path: Path) -> Opened:
     except BaseException:
         marker.release()
         raise
-    return Opened(engines, generation, marker)
+    return opened
 
 
-def _prepare(engines: Engines, check: Callable[[Connection], None]) -> int:
-    with engines.writer.begin() as connection:
-        check(connection)
-        bring_up_to_date(connection)
-        return begin_generation(connection)
+def _prepare(engines: Engines, check: Callable[[Connection], None], marker: Marker | None) -> Opened:
+    connection = engines.writer.connect()
+    try:
+        with connection.begin():
+            check(connection)
+            bring_up_to_date(connection)
+            return Opened(engines, connection, begin_generation(connection), marker)
+    except BaseException:
+        connection.close()
+        raise
 
 
 def _refuse_vanished(path: Path, found: State) -> None:
@@ -81,21 +91,12 @@ def _refuse_vanished(path: Path, found: State) -> None:
         )
 
 
-def _integrity_check(path: Path, found: State) -> Callable[[Connection], None]:
-    """After a clean end only the length is looked at: reading a large file through would make every start slow."""
+def _check_nothing(_connection: Connection) -> None:
+    """After a clean end: reading a large file through would make every start slow, and SQLite notices a short one."""
 
-    wal = path.with_name(path.name + "-wal")
-    wal_left = wal.exists() and wal.stat().st_size > 0
 
-    def check(connection: Connection) -> None:
-        pages, page_size = (
-            connection.exec_driver_sql(f"PRAGMA {what}").scalar_one() for what in ("page_count", "page_size")
-        )
-        if found is State.CLEAN and not wal_left and path.stat().st_size < pages * page_size:
-            raise DatabaseRefusedError(f"The database {path} has lost its end; {_RESTORE}.")
-        if found is State.OPEN:
-            verdict = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
-            if verdict != "ok":
-                raise DatabaseRefusedError(f"The database {path} is damaged ({verdict}); {_RESTORE}.")
-
-    return check
+def _read_through(connection: Connection) -> None:
+    """After a server was killed: look at every page."""
+    verdict = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
+    if verdict != "ok":
+        raise DatabaseRefusedError(f"The database is damaged ({verdict}); {_RESTORE}.")

@@ -66,13 +66,13 @@ class BatchLostError(Exception):
 
 
 class Writer:
-    """Owns the writing connection. `report` is called in the writer's thread, once a batch."""
+    """Owns the writing connection, and makes another from `engine` when it is lost. `report` is called in the writer's thread, once a batch."""
 
-    def __init__(self, engine: Engine, report: Report) -> None:
+    def __init__(self, engine: Engine, connection: Connection, report: Report) -> None:
         self._engine = engine
         self._report = report
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
-        self._connection: Connection | None = None
+        self._connection: Connection | None = connection
         self._death: BaseException | None = None
         self._submitting = threading.Lock()
         self._thread = threading.Thread(target=self._main, name="bulb-writer", daemon=True)
@@ -153,9 +153,10 @@ class Writer:
 
     def _take(self, batch: list[Job]) -> Iterator[Job]:
         """The first job, then those that wait already; those that arrive meanwhile would only delay this commit."""
-        yield batch[0]
+        waiting = min(self._jobs.qsize(), MAX_BATCH - 1)
         deadline = time.monotonic() + MAX_BATCH_S
-        for _ in range(min(self._jobs.qsize(), MAX_BATCH - 1)):
+        yield batch[0]
+        for _ in range(waiting):
             if time.monotonic() > deadline:
                 return
             job = self._jobs.get_nowait()

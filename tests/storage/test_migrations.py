@@ -1,0 +1,56 @@
+"""The migrations come to the metadata, on both engines, and the shortcut for a new database is true."""
+
+from pathlib import Path
+
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, text
+
+from bulb.storage.engines import Engines, postgresql_engines, sqlite_engines
+from bulb.storage.migrations import HEAD, bring_up_to_date, runner
+from bulb.storage.schema import metadata
+
+
+def engines(location: str | Path) -> Engines:
+    return sqlite_engines(location) if isinstance(location, Path) else postgresql_engines(location)
+
+
+def differences(connection: Connection) -> list[object]:
+    return compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), metadata)
+
+
+def test_the_head_named_is_the_head() -> None:
+    assert runner.scripts().get_current_head() == HEAD
+
+
+def test_migrating_from_nothing_comes_to_the_metadata(location: str | Path) -> None:
+    with engines(location).writer.begin() as connection:
+        runner.upgrade(connection)
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == HEAD
+        assert differences(connection) == []
+
+
+def test_a_new_database_is_what_migrating_makes(location: str | Path) -> None:
+    with engines(location).writer.begin() as connection:
+        bring_up_to_date(connection)
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == HEAD
+        assert differences(connection) == []
+        bring_up_to_date(connection)
+
+
+def test_a_missing_column_would_be_noticed(location: str | Path) -> None:
+    with engines(location).writer.begin() as connection:
+        bring_up_to_date(connection)
+        connection.execute(text("ALTER TABLE storage_outbox DROP COLUMN created_at"))
+        assert differences(connection) != []
+
+
+def test_a_failing_migration_leaves_nothing_behind(location: str | Path) -> None:
+    made = engines(location)
+    with made.writer.connect() as connection:
+        transaction = connection.begin()
+        runner.upgrade(connection)
+        transaction.rollback()
+    with made.writer.begin() as connection:
+        bring_up_to_date(connection)
+        assert differences(connection) == []
