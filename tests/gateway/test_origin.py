@@ -73,6 +73,7 @@ def test_names_that_may_be_rebound(host: str) -> None:
         ({"origin": "http://localhost.evil.example"}, False),
         ({"origin": "http://127.0.0.1.evil.example"}, False),
         ({"origin": "http://localhost@evil.example"}, False),
+        ({"origin": "http://localhost:80@evil.example"}, False),
         ({"origin": "null"}, False),
         ({"origin": "http://["}, False),
         ({"referer": "https://evil.example/page"}, False),

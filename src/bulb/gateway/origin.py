@@ -7,8 +7,8 @@ an address, by localhost, or by one of AWS's names.
 """
 
 import ipaddress
+import re
 from functools import lru_cache
-from urllib.parse import urlsplit
 
 from bulb.core.errors import AwsError
 from bulb.gateway.options import GatewayOptions
@@ -17,6 +17,8 @@ from bulb.http.message import Request, Response
 _LOCAL_SUFFIXES = ("localhost", "localhost.localstack.cloud")
 # Names an attacker cannot point here; clients that override only the address of an endpoint send them.
 _AWS_SUFFIXES = ("amazonaws.com", "amazonaws.com.cn", "on.aws")
+# The site of an Origin or Referer: scheme, host, port. Browsers never send a user name there, so none is understood.
+_SITE = re.compile(r"([a-z][a-z0-9+.-]*)://([^/?#@\s]+)(?:[/?#].*)?", re.IGNORECASE)
 _PREFLIGHT_SECONDS = "600"
 _EXPOSED = (
     "x-amzn-requestid, x-amz-request-id, x-amz-id-2, x-amz-version-id, x-amz-function-error, x-amz-log-result, etag"
@@ -75,7 +77,8 @@ class OriginGuard:
         allowed = self._options.allowed_origins
         if "*" in allowed or _site(source) in allowed:
             return True
-        name = _host_name(urlsplit(source).netloc)
+        site = _SITE.fullmatch(source)
+        name = _host_name(site[2]) if site is not None else ""
         return name == "::1" or (name.startswith("127.") and _is_address(name)) or _is_under(name, ("localhost",))
 
 
@@ -92,9 +95,9 @@ def _denied(message: str) -> AwsError:
 
 
 def _site(source: str) -> str:
-    """Scheme and authority of an Origin or Referer."""
-    scheme, authority, *_ = urlsplit(source)
-    return f"{scheme}://{authority}" if authority else source
+    """Scheme and authority of an Origin or Referer; the text itself where it has none (`null`)."""
+    site = _SITE.fullmatch(source)
+    return f"{site[1]}://{site[2]}" if site is not None else source
 
 
 def _host_name(host: str) -> str:
