@@ -14,7 +14,6 @@ from bulb.core.calls import Caller
 from bulb.core.errors import AwsError
 from bulb.core.ids import ACCOUNT_ID, DEFAULT_ACCOUNT
 from bulb.gateway.exchange import Exchange
-from bulb.gateway.operations import POST_OBJECT
 from bulb.gateway.options import GatewayOptions
 from bulb.http.message import Request
 from bulb.wire.sigv4 import Authorization, verify
@@ -103,9 +102,6 @@ def _anonymous(source_ip: str) -> Caller:
 
 def _missing_credentials(exchange: Exchange) -> AwsError:
     if exchange.service == "s3":
-        if exchange.operation == POST_OBJECT:
-            message = "Form uploads are refused while credentials are enforced: their policies are not verified yet."
-            return AwsError("AccessDenied", message, status=403)
         return AwsError("AccessDenied", "Access Denied", status=403)
     if exchange.protocol == "query":
         return AwsError("MissingAuthenticationToken", "Request is missing Authentication Token", status=403)

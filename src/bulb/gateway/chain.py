@@ -19,7 +19,7 @@ from bulb.gateway.authentication import Authentication, Identities
 from bulb.gateway.bodies import collect_form, collect_whole, open_body
 from bulb.gateway.exchange import Exchange
 from bulb.gateway.health import health_routes
-from bulb.gateway.operations import POST_OBJECT, OperationTable, unknown_route
+from bulb.gateway.operations import POST_OBJECT, OperationTable, bucket_of, unknown_route
 from bulb.gateway.options import GatewayOptions
 from bulb.gateway.origin import OriginGuard
 from bulb.http.body import ClientGoneError
@@ -155,7 +155,7 @@ class Gateway:
     async def _parse(self, exchange: Exchange) -> None:
         plan, request, body = exchange.plan, exchange.plain, exchange.body
         if plan.operation == POST_OBJECT:
-            params = {"Body": body}
+            params = {"Bucket": bucket_of(request), "Body": body}
         elif isinstance(body, bytes) and len(body) > _THREAD_BYTES:
             params = await asyncio.to_thread(protocols.parse, plan.service, plan.operation, request, body)
         else:
@@ -185,6 +185,8 @@ class Gateway:
     async def _dispatch(self, exchange: Exchange) -> Response:
         plan = exchange.plan
         answer = await plan.method(exchange.call)
+        if isinstance(answer, Response):  # PostObject: no shape of the model says what it answers.
+            return answer
         return protocols.respond(plan.service, plan.operation, answer, exchange.request_id, exchange.protocol)
 
     # Answers to what went wrong.

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from botocore import xform_name
 
 from bulb.core.calls import Operation
 from bulb.core.errors import AwsError, NotSupported
+from bulb.http.message import Request
 from bulb.wire.catalog import Catalog, Service
+from bulb.wire.hosts import effective_path
 
 # Not in S3's model: the upload of an HTML form (AWS documents it as "POST Object").
 POST_OBJECT = "PostObject"
@@ -61,7 +64,8 @@ class OperationTable:
             raise NotSupported(f"the operation {operation} of the service {service}", code=code)
         model = self._catalog.service(service)
         if operation == POST_OBJECT:
-            return Plan(model, operation, method, streams=True, checked_body=False, may_be_gzip=False, unsigned=False)
+            # Its signature is inside the form, where S3 verifies it.
+            return Plan(model, operation, method, streams=True, checked_body=False, may_be_gzip=False, unsigned=True)
         described = model.operation(operation)
         streams = described.wants_stream
         return Plan(
@@ -73,6 +77,12 @@ class OperationTable:
             may_be_gzip="requestcompression" in described.document,
             unsigned=described.document.get("authtype") == "none",
         )
+
+
+def bucket_of(request: Request) -> str:
+    """The bucket a form is posted to: the first segment of the path, or in the host."""
+    path = effective_path(request.path, request.headers.get("host", ""))
+    return unquote(path.removeprefix("/").partition("/")[0])
 
 
 def unknown_route(path: str) -> AwsError:
