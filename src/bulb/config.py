@@ -18,6 +18,7 @@ Egress = Literal["nat", "none"]
 Isolation = Literal["best", "full", "userns", "plain"]
 
 _SWITCH = {"1": True, "true": True, "0": False, "false": False}
+_NOT_SETTINGS = {"interpreters", "surroundings"}
 _INTERPRETER = "BULB_INTERPRETER_"
 _WORDS: dict[str, tuple[str, ...]] = {
     "egress": ("nat", "none"),
@@ -29,6 +30,15 @@ def default_data() -> Path:
     """`$XDG_DATA_HOME/bulb`, or `~/.local/share/bulb`."""
     base = os.environ.get("XDG_DATA_HOME")
     return (Path(base) if base else Path.home() / ".local" / "share") / "bulb"
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Where interpreters are looked for: the search path, the user's home, and pyenv's folder where it is elsewhere."""
+
+    path: str = os.defpath
+    home: Path | None = None
+    pyenv: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +62,7 @@ class Config:
     capacity: int = 0
     access_log: bool = False
     interpreters: Mapping[str, str] = field(default_factory=dict)
+    surroundings: Surroundings = Surroundings()
 
     @property
     def on_loopback(self) -> bool:
@@ -86,13 +97,18 @@ def load(flags: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> 
             interpreters[variable.removeprefix(_INTERPRETER).lower().replace("_", ".")] = text
             continue
         name = variable.removeprefix("BULB_").lower()
-        if name not in known or name == "interpreters":
+        if name not in known or name in _NOT_SETTINGS:
             raise BulbError(f"{variable} is not a setting of Bulb; `bulb up --help` lists them")
         chosen[name] = _value(name, text, variable)
     for name, value in flags.items():
         if value is not None:
             chosen[name] = _value(name, value, "--" + name.replace("_", "-"))
-    return replace(Config(interpreters=interpreters), **chosen)
+    return replace(Config(interpreters=interpreters, surroundings=_surroundings(environ)), **chosen)
+
+
+def _surroundings(environ: Mapping[str, str]) -> Surroundings:
+    home, pyenv = environ.get("HOME"), environ.get("PYENV_ROOT")
+    return Surroundings(environ.get("PATH", os.defpath), Path(home) if home else None, Path(pyenv) if pyenv else None)
 
 
 def _value(name: str, given: Any, source: str) -> Any:

@@ -7,12 +7,12 @@ from bulb.core.clock import Clock
 from bulb.core.facts import EnvironmentRef, EnvironmentStarted, Facts
 from bulb.core.ids import hex_id
 from bulb.environments.environment import Environment
-from bulb.environments.images import Images
+from bulb.environments.images import PreparedImages
 from bulb.environments.model import FunctionSpec
 from bulb.environments.ports import LogBook
 from bulb.environments.starting import Starter
 from bulb.environments.stock import Stock
-from bulb.runtimes.catalogue import describe
+from bulb.runtimes.catalogue import RUNTIMES
 from bulb.runtimes.packages import CodeStore
 from bulb.sandbox.host import Sandbox, SandboxHost
 from bulb.sandbox.model import Code, Limits
@@ -23,7 +23,7 @@ class EnvironmentFactory:
     """Everything a new environment needs."""
 
     sandboxes: SandboxHost
-    images: Images
+    images: PreparedImages
     stock: Stock
     packages: CodeStore
     starter: Starter
@@ -44,7 +44,7 @@ class EnvironmentFactory:
         return Environment(spec, ref, sandbox, log, self.starter, self.facts, self.clock)
 
     async def _sandbox(self, spec: FunctionSpec) -> Sandbox:
-        image = self.images.prepared(spec.runtime) or await self.images.prepare(spec.runtime)
+        image = self.images.ready(spec.runtime) or await self.images.prepare(spec.runtime)
         limits = Limits(memory_mb=spec.memory_mb, tmp_mb=spec.ephemeral_mb)
         opt = await self.packages.merge_layers(spec.layers) if spec.layers else None
         code = Code(task=spec.code, opt=opt)
@@ -56,7 +56,7 @@ class EnvironmentFactory:
 
 
 def _reference(spec: FunctionSpec, now: float) -> EnvironmentRef:
-    runtime = describe(spec.runtime)
+    runtime = RUNTIMES[spec.runtime]
     environment_id = hex_id()
     return EnvironmentRef(
         environment_id=environment_id,

@@ -3,23 +3,24 @@
 import asyncio
 
 from bulb.core.errors import AwsError
-from bulb.runtimes.image import ImageBuilder
+from bulb.runtimes.catalogue import RUNTIMES
+from bulb.runtimes.image import Images
 from bulb.runtimes.interpreters import Interpreters, Missing
 from bulb.sandbox.host import SandboxHost
 from bulb.sandbox.model import Image
 
 
-class Images:
+class PreparedImages:
     """Finds interpreters and keeps the images made from them. Safe to call from many tasks."""
 
-    def __init__(self, interpreters: Interpreters, builder: ImageBuilder, sandboxes: SandboxHost) -> None:
+    def __init__(self, interpreters: Interpreters, images: Images, sandboxes: SandboxHost) -> None:
         self._interpreters = interpreters
-        self._builder = builder
+        self._images = images
         self._sandboxes = sandboxes
         self._ready: dict[str, Image] = {}
         self._locks: dict[str, asyncio.Lock] = {}
 
-    def prepared(self, runtime: str) -> Image | None:
+    def ready(self, runtime: str) -> Image | None:
         """The image, if it has been used before: the cold start's path, without a wait."""
         return self._ready.get(runtime)
 
@@ -31,10 +32,10 @@ class Images:
         async with self._locks.setdefault(runtime, asyncio.Lock()):
             if image := self._ready.get(runtime):
                 return image
-            found = await asyncio.to_thread(self._interpreters.find, runtime)
+            found = await self._interpreters.find(RUNTIMES[runtime])
             if isinstance(found, Missing):
-                raise AwsError("InvalidRuntimeException", f"{found.reason}: {found.how}", status=502)
-            built = await asyncio.to_thread(self._builder.build, found)
+                raise AwsError("InvalidRuntimeException", str(found), status=502)
+            built = await self._images.image(found)
             image = Image(
                 name=built.name,
                 language=built.language,

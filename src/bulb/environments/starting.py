@@ -9,6 +9,7 @@ from bulb.environments.incarnation import Incarnation
 from bulb.environments.model import FunctionSpec
 from bulb.environments.ports import EnvironmentLog, Roles
 from bulb.http.message import Handler
+from bulb.runtimes.catalogue import RUNTIMES
 from bulb.runtimes.variables import Credentials, environment_variables
 from bulb.sandbox.host import Sandbox
 
@@ -36,7 +37,7 @@ class Starter:
             function_version=spec.ref.version,
             memory_mb=spec.memory_mb,
             handler=spec.handler,
-            runtime=spec.runtime,
+            runtime=RUNTIMES[spec.runtime],
             region=spec.ref.region,
             log_group=ref.log_group,
             log_stream=ref.log_stream,

@@ -1,0 +1,279 @@
+"""The wiring: every room is built here, in the order things start, and closed in reverse.
+
+Nothing is global: whoever needs something is handed it. Where a lower room needs something of a higher one, the lower
+declares it as an interface and the two are introduced here.
+"""
+
+import asyncio
+import logging
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from bulb.billing import Ledger
+from bulb.config import Config
+from bulb.core.clock import Clock, SystemClock
+from bulb.core.errors import BulbError
+from bulb.core.facts import Facts
+from bulb.delivery.relay import Relay
+from bulb.environments import capacity
+from bulb.environments.factory import EnvironmentFactory
+from bulb.environments.images import PreparedImages
+from bulb.environments.pool import EnvironmentPool, Settings
+from bulb.environments.starting import Starter
+from bulb.environments.stock import Stock
+from bulb.gateway.access_log import AccessLog
+from bulb.gateway.chain import Gateway
+from bulb.gateway.options import GatewayOptions
+from bulb.http.message import Handler, Request, Response
+from bulb.http.server import HttpServer, serve_tcp
+from bulb.identity.credentials import Identities
+from bulb.invoke.asynchronous import AsyncInvocations
+from bulb.invoke.dispatcher import Dispatcher
+from bulb.invoke.model import AsyncInvoker, Invoker
+from bulb.pages import Pages
+from bulb.runtimes.image import Images
+from bulb.runtimes.interpreters import Interpreters
+from bulb.runtimes.packages import CodeStore
+from bulb.sandbox.host import SandboxHost
+from bulb.sandbox.model import Rung
+from bulb.services import iam, lambda_, logs, s3, sts
+from bulb.storage.blobs import BlobStore
+from bulb.storage.database import Database
+from bulb.storage.writebehind import WriteBehind
+from bulb.telemetry import LogStore, Telemetry
+from bulb.wire.catalog import Catalog
+
+_log = logging.getLogger(__name__)
+_SWEEP_S = 600.0
+
+
+class Bulb:
+    """A running server. Made by `open_bulb`."""
+
+    def __init__(self, house: "_House", server: HttpServer) -> None:
+        self._house = house
+        self._server = server
+        self.config = house.config
+
+    @property
+    def url(self) -> str:
+        """Where clients reach it."""
+        host = "127.0.0.1" if self.config.host in {"localhost", "0.0.0.0", "::"} else self.config.host  # noqa: S104
+        return f"http://{f'[{host}]' if ':' in host else host}:{self._server.port}"
+
+    @property
+    def isolation(self) -> str:
+        """The rung of isolation its functions run on."""
+        return self._house.sandboxes.rung.value
+
+    @property
+    def egress(self) -> str:
+        """Whether functions reach the outside world."""
+        return "nat" if self._house.sandboxes.report().egress else "none"
+
+    async def drain(self, timeout: float) -> None:
+        """Accept nothing more, and wait up to `timeout` seconds for what is under way."""
+        await self._house.events.stop()
+        await self._server.drain(timeout)
+
+    async def close(self) -> None:
+        """Stop; nothing is left running and nothing accepted is lost."""
+        await self._server.close()
+        await self._house.close()
+
+
+async def open_bulb(config: Config, clock: Clock | None = None) -> Bulb:
+    """Start a server; it answers when this returns. Raises BulbError, saying why, when it cannot."""
+    house = _House(config, clock or SystemClock())
+    try:
+        await house.open()
+        try:
+            server = await serve_tcp(house.gateway.handle, config.host, config.port)
+        except OSError as error:
+            raise BulbError(f"cannot listen on {config.host}:{config.port}: {error.strerror or error}") from error
+        house.endpoint_port = server.port
+        return Bulb(house, server)
+    except BaseException:
+        await house.close()
+        raise
+
+
+class _House:
+    """Every room, built in order."""
+
+    def __init__(self, config: Config, clock: Clock) -> None:
+        self.config = config
+        self.clock = clock
+        self.facts = Facts()
+        self.endpoint_port = 0
+        self._stack = AsyncExitStack()
+
+    async def open(self) -> None:
+        """Build the house from the cellar up."""
+        self.config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # Probing the machine's isolation and opening the database wait for different things: do both at once.
+        await asyncio.gather(self._open_storage(), self._open_sandboxes())
+        await self._open_listeners()
+        self._open_environments()
+        self._open_invoke()
+        await self._open_services()
+        self._open_delivery()
+        self._open_gateway()
+
+    async def close(self) -> None:
+        """Close what was opened, last first."""
+        await self._stack.aclose()
+
+    def _closing(self, close: Callable[[], Awaitable[None]]) -> None:
+        self._stack.push_async_callback(close)
+
+    async def _open_storage(self) -> None:
+        data = self.config.data
+        self.database = await Database.open(self.config.database or data / "bulb.db")
+        self._closing(self.database.close)
+        self.blobs = await BlobStore.open(data / "blobs", self.database, self.clock)
+        self._stack.callback(self.blobs.close)
+        self.write_behind = WriteBehind(self.database, self.clock)
+        self.identities = await Identities.open(self.database, data)
+
+    async def _open_sandboxes(self) -> None:
+        insist = None if self.config.isolation == "best" else Rung(self.config.isolation)
+        self.sandboxes = await SandboxHost.open(self.config.data / "sandbox", rung=insist, egress=self.config.egress)
+        self._closing(self.sandboxes.close)
+
+    async def _open_listeners(self) -> None:
+        """Who hears the facts: the logs and the bill, flushed together in one transaction."""
+        self.log_store = LogStore(self.database, self.write_behind, self.clock)
+        self.telemetry = Telemetry(self.log_store)
+        self.ledger = Ledger(self.database, self.write_behind)
+        self.facts.add(self.telemetry)
+        self.facts.add(self.ledger)
+        self._closing(self.write_behind.close)
+        self.write_behind.start()
+
+    def _open_environments(self) -> None:
+        config, around = self.config, self.config.surroundings
+        self.interpreters = Interpreters(
+            config.data,
+            overrides={name: Path(path) for name, path in config.interpreters.items()},
+            path=around.path,
+            home=around.home,
+            pyenv_root=around.pyenv,
+        )
+        self.codes = CodeStore(config.data / "code")
+        self.stock = Stock(self.sandboxes, config.stock)
+        self._closing(self.stock.close)
+        factory = EnvironmentFactory(
+            sandboxes=self.sandboxes,
+            images=PreparedImages(self.interpreters, Images(config.data / "images"), self.sandboxes),
+            stock=self.stock,
+            packages=self.codes,
+            starter=Starter(self.identities.sessions, self.clock, self._answer_inside, self._own_url),
+            logs=self.telemetry,
+            facts=self.facts,
+            clock=self.clock,
+        )
+        self.capacity = config.capacity or capacity.environments(capacity.look())
+        settings = Settings(self.capacity, freeze_after_s=config.freeze_after, idle_s=config.idle)
+        self.pool = EnvironmentPool(factory, self.clock, settings)
+        self._closing(self.pool.close)
+        self.pool.start()
+
+    def _open_invoke(self) -> None:
+        self.dispatcher = Dispatcher(self.pool, self.facts, self.clock)
+        self.lambda_store = lambda_.LambdaStore(self.database, self.blobs)
+        self.s3_store = s3.S3Store.over(self.database, self.blobs)
+        packages = lambda_.Packages(self.blobs, self.codes, s3.ObjectReader(self.s3_store))
+        self.activator = lambda_.Activator(self.lambda_store, packages, self.pool.retire)
+        self._closing(self.activator.close)
+        self.functions = lambda_.Catalog(self.lambda_store, packages, self.activator)
+        self.events = AsyncInvocations(self.database, self.functions, self.dispatcher, self.facts, self.clock)
+        self._closing(self.events.close)
+        self.packages = packages
+
+    async def _open_services(self) -> None:
+        invoker: Invoker = self.dispatcher
+        async_invoker: AsyncInvoker = self.events
+        self.lambda_api = lambda_.LambdaApi(
+            store=self.lambda_store,
+            blobs=self.blobs,
+            packages=self.packages,
+            activator=self.activator,
+            catalog=self.functions,
+            invoker=invoker,
+            async_invoker=async_invoker,
+            clock=self.clock,
+            options=lambda_.LambdaOptions(policies_enforced=self.config.enforce_credentials),
+        )
+        self.services: dict[str, object] = {
+            "lambda": self.lambda_api,
+            "s3": s3.S3Api(self.s3_store, _S3Targets(self.lambda_api), self.clock),
+            "logs": logs.LogsApi(self.log_store, self.clock),
+            "iam": iam.IamApi(self.database, self.identities.keys, self.clock),
+            "sts": sts.StsApi(self.identities, self.clock),
+        }
+        await self.activator.resume()
+
+    def _open_delivery(self) -> None:
+        relay = Relay(self.database, {"lambda": self.events.put}, self.clock)
+        self._closing(relay.close)
+        relay.start()
+        self.events.start()
+        sweeper = asyncio.create_task(self._sweep())
+        self._stack.callback(sweeper.cancel)
+
+    def _open_gateway(self) -> None:
+        pages = Pages(
+            self.config,
+            self.sandboxes.report(),
+            self.interpreters,
+            self.pool,
+            self.stock,
+            self.capacity,
+            self.ledger,
+        )
+        routes: dict[str, Handler] = {**pages.routes, lambda_.CODE_DOWNLOAD_PATH: self.lambda_api.code_download}
+        access_log = None
+        if self.config.access_log:
+            access_log = self._stack.enter_context(AccessLog(logging.StreamHandler(sys.stderr)))
+        self.gateway = Gateway(
+            self.services,
+            Catalog(),
+            self.identities,
+            self.clock,
+            GatewayOptions(
+                enforce_credentials=self.config.enforce_credentials,
+                check_hosts=self.config.on_loopback,
+                region=self.config.region,
+            ),
+            routes=routes,
+            access_log=access_log,
+        )
+
+    async def _answer_inside(self, request: Request) -> Response:
+        """The AWS endpoint inside every sandbox is this server's own front door."""
+        return await self.gateway.handle(request)
+
+    def _own_url(self) -> str:
+        return f"http://127.0.0.1:{self.endpoint_port}"
+
+    async def _sweep(self) -> None:
+        """Now and then, remove the bytes nobody names any more."""
+        while True:
+            await self.clock.sleep(_SWEEP_S)
+            try:
+                await self.blobs.sweep()
+            except Exception:
+                _log.exception("unused blobs could not be removed; trying again later")
+
+
+class _S3Targets:
+    """Introduces S3, which asks whether it may invoke, to Lambda, which knows."""
+
+    def __init__(self, functions: lambda_.LambdaApi) -> None:
+        self._functions = functions
+
+    async def refusal(self, bucket_arn: str, account: str, function_arn: str) -> str | None:
+        return await self._functions.s3_may_invoke(bucket_arn, account, function_arn)
