@@ -1,13 +1,15 @@
 """The migrations come to the metadata, on both engines, and the shortcut for a new database is true."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from alembic.autogenerate import compare_metadata
+from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, create_engine, text
 
 from bulb.storage.engines import Engines, postgresql_engines, sqlite_engines
-from bulb.storage.migrations import HEAD, bring_up_to_date, runner
+from bulb.storage.migrations import HEAD, bring_up_to_date, revise, runner
 from bulb.storage.schema import metadata
 
 
@@ -53,4 +55,15 @@ def test_a_failing_migration_leaves_nothing_behind(location: str | Path) -> None
         transaction.rollback()
     with made.writer.begin() as connection:
         bring_up_to_date(connection)
+        assert differences(connection) == []
+
+
+def test_freezing_writes_operations_that_make_the_metadata(location: str | Path, tmp_path: Path) -> None:
+    with create_engine("sqlite://").connect() as empty:
+        source = revise.render("The first schema", "0001", None, revise.differences(empty))
+    frozen: dict[str, Callable[[], None]] = {}
+    exec(compile(source, "r0001", "exec"), frozen)
+    with engines(location).writer.begin() as connection:
+        with Operations.context(MigrationContext.configure(connection)):
+            frozen["upgrade"]()
         assert differences(connection) == []

@@ -37,10 +37,12 @@ def stored(database: Database) -> "asyncio.Future[list[str]]":
     return asyncio.ensure_future(database.read(lambda c: [e.destination_arn for e in outbox.pending(c, 1000)]))
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.005)
+async def committed(database: Database, cause: Callable[[], object]) -> None:
+    """Do `cause` and return once a commit has followed."""
+    told = asyncio.Event()
+    database.on_commit(outbox.CHANNEL, told.set)
+    cause()
+    await asyncio.wait_for(told.wait(), 10)
 
 
 def test_all_collectors_are_written_in_one_commit_in_their_order(location: str | Path) -> None:
@@ -72,8 +74,7 @@ def test_the_clock_flushes_and_closing_flushes_the_rest(location: str | Path) ->
         gatherer.names = ["a"]
         await asyncio.sleep(0.05)
         assert await stored(database) == []
-        clock.advance(3601)
-        await until(lambda: database.commits == 1)
+        await committed(database, lambda: clock.advance(3601))
         assert await stored(database) == ["a"]
         gatherer.names = ["b"]
         await behind.close()
@@ -148,8 +149,7 @@ def test_a_cancelled_flush_still_writes(location: str | Path) -> None:
         gatherer.names = ["a"]
         flush = asyncio.ensure_future(behind.flush())
         await asyncio.sleep(0)
-        flush.cancel()
-        await until(lambda: database.commits == 1)
+        await committed(database, flush.cancel)
         assert await stored(database) == ["a"]
         await database.close()
 

@@ -66,7 +66,10 @@ class BatchLostError(Exception):
 
 
 class Writer:
-    """Owns the writing connection, and makes another from `engine` when it is lost. `report` is called in the writer's thread, once a batch."""
+    """Owns the writing connection, and makes another from `engine` when it is lost.
+
+    `report` is called in the writer's thread, once a batch.
+    """
 
     def __init__(self, engine: Engine, connection: Connection, report: Report) -> None:
         self._engine = engine
