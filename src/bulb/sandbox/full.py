@@ -1,0 +1,204 @@
+"""The full rung: root, cgroups, own network, own user id, /tmp of the size asked for."""
+
+import asyncio
+import heapq
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from bulb.sandbox.cell import Order
+from bulb.sandbox.cgroups import MB, Cgroups
+from bulb.sandbox.memory import HighTriggers, MemoryWatch, ThresholdTriggers
+from bulb.sandbox.model import ENDPOINT_PORT, RUNTIME_PORT, Code, Limits
+from bulb.sandbox.mounts import Mounts
+from bulb.sandbox.network import Network, NetworkProvider
+
+_REMOVE_TRIES, _REMOVE_PAUSE_S = 50, 0.01
+
+
+class Identities:
+    """User ids nobody else on the machine has, lowest first; one is used again only after its sandbox is closed."""
+
+    def __init__(self, first: int, count: int) -> None:
+        self.first, self.count = first, count
+        self._free = list(range(first, first + count))
+
+    def take(self) -> int:
+        """An unused id. Raises OSError when all are in use."""
+        if not self._free:
+            raise BlockingIOError(f"all {self.count} sandbox user ids are in use")
+        return heapq.heappop(self._free)
+
+    def give_back(self, identity: int) -> None:
+        """Nothing runs under `identity` any more."""
+        heapq.heappush(self._free, identity)
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What all full cells of a server are made with."""
+
+    cgroups: Cgroups
+    mounts: Mounts
+    networks: NetworkProvider
+    identities: Identities
+    triggers: ThresholdTriggers | HighTriggers
+
+
+class FullCell:
+    """One sandbox's group, /tmp, network and identity."""
+
+    variables: Mapping[str, str] = {}
+
+    def __init__(
+        self, workshop: Workshop, name: str, limits: Limits, code: Code | None, kill: Callable[[], None]
+    ) -> None:
+        """Use `open`, not this: nothing is made yet."""
+        self._workshop = workshop
+        self._name = name
+        self._limits = limits
+        self._code = code
+        self._kill = kill
+        self._watch: MemoryWatch | None = None
+        self._network: Network | None = None
+        self._uid = workshop.identities.take()
+
+    @classmethod
+    async def open(
+        cls, workshop: Workshop, name: str, limits: Limits, code: Code | None, kill: Callable[[], None]
+    ) -> "FullCell":
+        """Make everything. `kill` is called when the memory limit is broken. Raises OSError, leaving nothing."""
+        cell = cls(workshop, name, limits, code, kill)
+        loop = asyncio.get_running_loop()
+        try:
+            making = loop.run_in_executor(workshop.mounts.thread, cell._make)
+            cell._network = await workshop.networks.take()
+            await making
+        except BaseException:
+            workshop.identities.give_back(cell._uid)
+            raise
+        return cell
+
+    def _make(self) -> None:
+        """On the mount thread."""
+        self._group = self._workshop.cgroups.create(self._name)
+        self._set_limits(self._limits)
+        self._tmp = self._workshop.mounts.temporary(self._name, self._limits.tmp_mb)
+
+    def _set_limits(self, limits: Limits) -> None:
+        self._group.limit((limits.memory_mb + limits.tmp_mb) * MB, limits.processes)
+
+    async def order(self) -> Order:
+        """See `Cell`."""
+        assert self._network is not None
+        descriptors = await asyncio.get_running_loop().run_in_executor(self._workshop.mounts.thread, self._open_mounts)
+        descriptors.append(("network", self._network.namespace()))
+        fields = {
+            "isolated": True,
+            "uid": self._uid,
+            "processes": self._limits.processes,
+            "open_files": self._limits.open_files,
+            "directory": "/var/task",
+            "ports": [],
+            "variables": {},
+        }
+        return Order(fields, descriptors)
+
+    def _open_mounts(self) -> list[tuple[str, int]]:
+        mounts = self._workshop.mounts
+        opened = [("cgroup", fd) for fd in self._group.open_entrances()]
+        opened.append(("tmp", self._tmp.copy()))
+        if self._code is not None:
+            opened.append(("task", mounts.code(self._code.task)))
+            if self._code.opt is not None:
+                opened.append(("opt", mounts.code(self._code.opt)))
+        return opened
+
+    async def claim(self, pid: int, limits: Limits, code: Code) -> bool:
+        """See `Cell`."""
+        await asyncio.get_running_loop().run_in_executor(self._workshop.mounts.thread, self._claim, pid, limits, code)
+        self._limits, self._code = limits, code
+        self.watch(pid)
+        return True
+
+    def _claim(self, pid: int, limits: Limits, code: Code) -> None:
+        if limits.tmp_mb != self._limits.tmp_mb:
+            self._tmp.resize(limits.tmp_mb)
+        self._set_limits(limits)
+        self._workshop.mounts.enter_code(pid, code)
+
+    def listening(self, runtime: socket.socket, endpoint: socket.socket) -> None:
+        """Never: the network brought its listeners."""
+        runtime.close()
+        endpoint.close()
+
+    def listeners(self) -> tuple[socket.socket, socket.socket]:
+        """See `Cell`."""
+        assert self._network is not None
+        return self._network.runtime.dup(), self._network.endpoint.dup()
+
+    def addresses(self) -> tuple[str, str]:
+        """See `Cell`."""
+        return f"127.0.0.1:{RUNTIME_PORT}", f"127.0.0.1:{ENDPOINT_PORT}"
+
+    def watch(self, pid: int) -> None:
+        """See `Cell`. A blank process has no function whose limit it could break."""
+        if self._code is None or self._watch is not None:
+            return
+        trigger = self._workshop.triggers.create(self._group)
+        limit = self._limits.memory_mb * MB
+        self._watch = MemoryWatch(self._group, trigger, limit, self._tmp.used_bytes, self._kill)
+        self._watch.start()
+
+    def unwatch(self) -> None:
+        """See `Cell`."""
+        if self._watch is not None:
+            self._watch.stop()
+
+    def begin_init(self) -> None:
+        """See `Cell`."""
+        self._group.limit_cpu(None)
+        self._watch = None
+
+    def end_init(self) -> None:
+        """See `Cell`."""
+        self._group.limit_cpu(self._limits.memory_mb)
+
+    def freeze(self) -> None:
+        """See `Cell`."""
+        self._group.freeze()
+
+    def thaw(self) -> None:
+        """See `Cell`."""
+        self._group.thaw()
+
+    def memory_peak(self) -> int:
+        """See `Cell`. The file cache is looked up only when the peak would otherwise be over the limit: it costs more."""
+        peak = self._group.memory_peak() - self._tmp.used_bytes()
+        if peak > self._limits.memory_mb * MB:
+            peak -= self._group.memory().file
+        return max(peak, 0)
+
+    def reset_memory_peak(self) -> None:
+        """See `Cell`."""
+        self._group.reset_memory_peak()
+
+    def was_oom(self) -> bool:
+        """See `Cell`."""
+        return (self._watch is not None and self._watch.exceeded) or self._group.was_oom()
+
+    async def close(self) -> None:
+        """See `Cell`."""
+        self.unwatch()
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._workshop.mounts.thread, self._tmp.close)
+        for _ in range(_REMOVE_TRIES):
+            if self._group.remove():
+                break
+            await asyncio.sleep(_REMOVE_PAUSE_S)
+        if self._network is not None:
+            self._network.runtime.close()
+            self._network.endpoint.close()
+            self._workshop.networks.released(self._network)
+        self._workshop.identities.give_back(self._uid)
+

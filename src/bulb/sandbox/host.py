@@ -1,0 +1,127 @@
+"""The front of the room: a `SandboxHost` makes sandboxes on the best rung this machine gives."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from bulb.core.ids import hex_id
+from bulb.sandbox.cell import Cell
+from bulb.sandbox.full import FullCell, Identities, Workshop
+from bulb.sandbox.inside.root import default_identity
+from bulb.sandbox.model import BLANK_LIMITS, Code, Image, Limits, Rung, RungReport, SandboxError
+from bulb.sandbox.network import NetworkProvider
+from bulb.sandbox.plain import PlainCell
+from bulb.sandbox.rungs import Choice, Egress, climb
+from bulb.sandbox.sandbox import Sandbox
+from bulb.sandbox.userns import UsernsCell
+from bulb.sandbox.zygote import ZygoteClient
+
+__all__ = ["Sandbox", "SandboxHost"]
+
+# More at once would only queue inside the zygote, which forks one after the other.
+_BIRTHS_IN_FLIGHT = 16
+
+
+class SandboxHost:
+    """One per server. Sandboxes must be closed before it is, or they are closed with it."""
+
+    def __init__(self, choice: Choice, place: Path) -> None:
+        """Use `open`."""
+        self._choice = choice
+        self._place = place
+        self._zygotes: dict[str, ZygoteClient] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._births = asyncio.Semaphore(_BIRTHS_IN_FLIGHT)
+        self._sandboxes: dict[str, Sandbox] = {}
+
+    @classmethod
+    async def open(
+        cls,
+        data_dir: Path,
+        rung: Rung | None = None,
+        egress: Egress = "none",
+        networks: NetworkProvider | None = None,
+    ) -> "SandboxHost":
+        """Try the rungs from the best down, or only `rung`. Raises SandboxError when that one cannot be had.
+
+        `networks` gives the sandboxes of the full rung their network; without it they get loopback only.
+        """
+        place = data_dir / "sandbox"
+        place.mkdir(parents=True, exist_ok=True)
+        choice = await climb(place, rung, egress, networks)
+        return cls(choice, Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=place)))
+
+    @property
+    def rung(self) -> Rung:
+        """The rung all sandboxes are on."""
+        return self._choice.report.rung
+
+    def report(self) -> RungReport:
+        """What this machine gives and why not more."""
+        return self._choice.report
+
+    async def prepare(self, image: Image) -> None:
+        """Start the zygote of `image`, if it does not run. Raises SandboxError with what it said."""
+        await self._zygote(image)
+
+    async def _zygote(self, image: Image) -> ZygoteClient:
+        zygote = self._zygotes.get(image.name)
+        if zygote is not None and zygote.alive:
+            return zygote
+        async with self._locks.setdefault(image.name, asyncio.Lock()):
+            zygote = self._zygotes.get(image.name)
+            if zygote is None or not zygote.alive:
+                mountpoint = self._place / f"root-{image.name}"
+                mountpoint.mkdir(exist_ok=True)
+                workshop = self._choice.workshop
+                uids = (workshop.identities.first, workshop.identities.count) if workshop else default_identity()
+                zygote = await ZygoteClient.start(image, self.rung, mountpoint, uids)
+                self._zygotes[image.name] = zygote
+            return zygote
+
+    async def start(self, image: Image, limits: Limits, code: Code) -> Sandbox:
+        """A sandbox for a function. Returns when the process has been asked for: what is written to `api` waits for it.
+
+        Raises SandboxError when it cannot be made; a step that fails later ends it with `Exit.failure`.
+        """
+        return await self._start(image, limits, code)
+
+    async def start_blank(self, image: Image) -> Sandbox:
+        """A complete, locked sandbox without a function, for `Sandbox.claim`; its process exists. Raises SandboxError."""
+        sandbox = await self._start(image, BLANK_LIMITS, None)
+        await sandbox.born()
+        return sandbox
+
+    async def _start(self, image: Image, limits: Limits, code: Code | None) -> Sandbox:
+        sandbox = Sandbox(hex_id(16), image, self._births, self._zygote)
+        try:
+            cell = await self._cell(sandbox.id, limits, code, sandbox.kill_now)
+            try:
+                await sandbox.begin(cell)
+            except BaseException:
+                await cell.close()
+                raise
+        except OSError as error:
+            raise SandboxError(f"no sandbox could be made: {error}") from error
+        self._sandboxes[sandbox.id] = sandbox
+        sandbox.when_closed(self._sandboxes.pop)
+        return sandbox
+
+    async def _cell(self, name: str, limits: Limits, code: Code | None, kill: Callable[[], None]) -> Cell:
+        if self._choice.workshop is not None:
+            return await FullCell.open(self._choice.workshop, name, limits, code, kill)
+        if self.rung is Rung.USERNS:
+            return UsernsCell(name, limits, code, kill)
+        return PlainCell(self._place / name, limits, code, kill)
+
+    async def close(self) -> None:
+        """End every sandbox and zygote and leave nothing behind."""
+        await asyncio.gather(*(sandbox.close() for sandbox in list(self._sandboxes.values())))
+        await asyncio.gather(*(zygote.close() for zygote in self._zygotes.values()))
+        await self._choice.close()
+        with contextlib.suppress(OSError):
+            await asyncio.to_thread(shutil.rmtree, self._place)

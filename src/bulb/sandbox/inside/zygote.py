@@ -1,0 +1,208 @@
+"""The zygote: one single-threaded process per image that turns requests into sandboxed children and reaps them.
+
+It already lives in the finished, read-only root. When the server goes away, however it goes, its end of the socket
+closes, and the zygote kills every child and ends: nothing outlives a server.
+"""
+
+import contextlib
+import gc
+import importlib
+import os
+import select
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Callable
+
+from . import child, seccomp, syscalls, wire
+
+_FAILED = 125
+_CONTROL_FD = 200
+
+
+class Zygote:
+    """Serves one control socket until it closes. `execute` replaces the process (exec images), `run` never returns."""
+
+    def __init__(self, control: socket.socket, config: wire.Message, own_pid_namespace: int | None) -> None:
+        self._control = control
+        self._namespace = own_pid_namespace
+        self._command: list[str] = config["command"]
+        self._environment: dict[str, str] = config["environment"]
+        self._isolated: bool = config["isolated"]
+        self._run: Callable[[int], None] | None = None
+        self._steps = child.steps_of(seccomp.program() if self._isolated else b"")
+        self._pids: dict[int, str] = {}
+        self._ids: dict[str, int] = {}
+
+    def prepare(self, config: wire.Message) -> None:
+        """Do once what every child would do: import the language's modules and freeze the heap they live in."""
+        if config["forks"]:
+            if config["prepare"]:
+                _find(config["prepare"])()
+            self._run = _find(config["run"])
+        if self._isolated:
+            syscalls.drop_bounding_set()
+        syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
+        gc.collect()
+        gc.disable()
+        gc.freeze()
+
+    def serve(self) -> None:
+        """Answer requests and reap children until the server is gone."""
+        woken, wake = socket.socketpair()
+        wake.setblocking(False)
+        woken.setblocking(False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
+        poll = select.poll()
+        poll.register(self._control, select.POLLIN)
+        poll.register(woken, select.POLLIN)
+        wire.send(self._control, {"is": "ready"})
+        while True:
+            ready = {fd for fd, _ in poll.poll()}
+            if woken.fileno() in ready:
+                with contextlib.suppress(BlockingIOError):
+                    woken.recv(4096)
+                self._reap()
+            if self._control.fileno() in ready and not self._take_one():
+                return
+
+    def _take_one(self) -> bool:
+        try:
+            received = wire.receive(self._control)
+        except ConnectionError:
+            return False
+        if received is None:
+            return False
+        message, descriptors = received
+        if message["do"] == "spawn":
+            self._spawn(wire.ChildPlan(message, descriptors))
+        elif message["do"] == "signal":
+            self._signal(message["id"], message["signal"])
+        return True
+
+    def _signal(self, name: str, number: int) -> None:
+        if (pid := self._ids.get(name)) is None:
+            return  # it has ended, and the server will hear of it
+        if number == signal.SIGKILL and not self._isolated:
+            _kill_group(pid)
+        os.kill(pid, number)
+
+    def _spawn(self, plan: wire.ChildPlan) -> None:
+        try:
+            if self._namespace is not None:
+                syscalls.unshare(syscalls.NEWPID)
+            pid = os.fork()
+        except OSError as error:
+            wire.send(self._control, {"is": "failed", "id": plan.id, "why": str(error)})
+            wire.send(self._control, {"is": "exit", "id": plan.id, "status": _FAILED << 8, "rss": 0, "cpu": 0.0})
+            return
+        finally:
+            # In the child, where `pid` is 0, the namespace is already the right one.
+            if self._namespace is not None and os.getpid() != 1:
+                syscalls.setns(self._namespace, syscalls.NEWPID)
+        if pid == 0:
+            self._be_born(plan)
+        for fd in plan.descriptors:
+            os.close(fd)
+        self._pids[pid] = plan.id
+        self._ids[plan.id] = pid
+        wire.send(self._control, {"is": "born", "id": plan.id, "pid": pid})
+
+    def _be_born(self, plan: wire.ChildPlan) -> None:
+        """In the child: never returns."""
+        try:
+            child.forget_the_zygote()
+            self._complete(plan)
+            if self._run is not None:
+                self._run(child.API_FD)
+            else:
+                os.execve(self._command[0], self._command, self._environment | plan.variables)
+        except SystemExit as leaving:
+            os._exit(leaving.code if isinstance(leaving.code, int) else 0 if leaving.code is None else 1)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+
+    def _complete(self, plan: wire.ChildPlan) -> None:
+        """Every step from fork to locked; a failure is told to the server and ends the child."""
+        control = self._control.fileno()
+        try:
+            if plan.isolated:
+                listeners = child.isolate(plan, self._steps)
+                if listeners:
+                    told = {"is": "listening", "id": plan.id}
+                    wire.send(self._control, told, tuple(listener.fileno() for listener in listeners))
+            else:
+                os.setsid()
+            os.chdir(plan.directory)
+            control = child.settle_descriptors(plan, control)
+            child.lock(plan, self._steps)
+            os.close(control)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the server has to hear of it
+            with contextlib.suppress(OSError), socket.socket(fileno=control) as channel:
+                wire.send(channel, {"is": "failed", "id": plan.id, "why": f"{type(error).__name__}: {error}"})
+            os._exit(_FAILED)
+
+    def _reap(self) -> None:
+        while self._pids:
+            pid, status, usage = os.wait4(-1, os.WNOHANG)
+            if pid == 0:
+                return
+            if (name := self._pids.pop(pid, None)) is None:
+                continue  # an orphan of a plain sandbox
+            del self._ids[name]
+            if not self._isolated:
+                _kill_group(pid)
+            cpu = usage.ru_utime + usage.ru_stime
+            wire.send(
+                self._control, {"is": "exit", "id": name, "status": status, "rss": usage.ru_maxrss * 1024, "cpu": cpu}
+            )
+
+    def end(self) -> None:
+        """Kill every child; with the first process of a pid namespace everything in it goes."""
+        for pid in self._pids:
+            if self._isolated:
+                os.kill(pid, signal.SIGKILL)
+            else:
+                _kill_group(pid)
+
+
+def _kill_group(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def _find(name: str) -> Callable[..., None]:
+    module, _, function = name.partition(":")
+    found: Callable[..., None] = getattr(importlib.import_module(module), function)
+    return found
+
+
+def main(control_fd: int, namespace_fd: int, hidden: str, runtime: str) -> None:
+    """Serve `control_fd`. `hidden` is where these modules came from: taken out of sight once they are loaded."""
+    os.dup2(control_fd, _CONTROL_FD, inheritable=False)
+    os.close(control_fd)
+    control = socket.socket(fileno=_CONTROL_FD)
+    namespace = namespace_fd if namespace_fd >= 0 else None
+    sys.path[:] = [runtime, *(entry for entry in sys.path if entry not in ("", hidden, runtime))]
+    try:
+        received = wire.receive(control)
+        if received is None:
+            return
+        config = received[0]
+        zygote = Zygote(control, config, namespace)
+        if hidden and config["isolated"]:
+            syscalls.unmount(hidden)
+            syscalls.unmount("/proc")
+        zygote.prepare(config)
+    except BaseException:
+        wire.send(control, {"is": "broken", "why": traceback.format_exc(limit=-3)})
+        raise
+    try:
+        zygote.serve()
+    finally:
+        zygote.end()

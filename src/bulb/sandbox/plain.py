@@ -1,0 +1,112 @@
+"""The last rung: an ordinary process of the server's user in its own session, with resource limits. It isolates nothing.
+
+/tmp is the machine's; the sandbox's own temporary directory is told as TMPDIR. The code is used where it lies, told as
+LAMBDA_TASK_ROOT. The Runtime API is on a port of the machine's loopback.
+"""
+
+import asyncio
+import shutil
+import socket
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from bulb.sandbox.cell import Order
+from bulb.sandbox.cgroups import MB
+from bulb.sandbox.inside.child import listen
+from bulb.sandbox.model import Code, Limits
+from bulb.sandbox.polling import ResidentWatch
+
+
+class PlainCell:
+    """One sandbox's lasting part: a temporary directory and a port."""
+
+    def __init__(self, directory: Path, limits: Limits, code: Code | None, kill: Callable[[], None]) -> None:
+        self._directory = directory
+        self._limits = limits
+        self._code = code
+        self._kill = kill
+        self._watch: ResidentWatch | None = None
+        directory.mkdir(mode=0o700)
+        self._runtime = listen(0)
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """TMPDIR, and where the code is."""
+        told = {"TMPDIR": str(self._directory)}
+        if self._code is not None:
+            told["LAMBDA_TASK_ROOT"] = str(self._code.task)
+        return told
+
+    async def order(self) -> Order:
+        """See `Cell`."""
+        fields = {
+            "isolated": False,
+            "uid": None,
+            "processes": self._limits.processes,
+            "open_files": self._limits.open_files,
+            "directory": str(self._code.task if self._code else self._directory),
+            "ports": [],
+            "variables": dict(self.variables),
+        }
+        return Order(fields)
+
+    async def claim(self, pid: int, limits: Limits, code: Code) -> bool:
+        """See `Cell`. The process learns everything from its variables, but its directory is that of its start."""
+        self._limits, self._code = limits, code
+        self.unwatch()
+        self.watch(pid)
+        return True
+
+    def listening(self, runtime: socket.socket, endpoint: socket.socket) -> None:
+        """Never: the process shares the machine's network."""
+        runtime.close()
+        endpoint.close()
+
+    def listeners(self) -> tuple[socket.socket, None]:
+        """See `Cell`."""
+        return self._runtime.dup(), None
+
+    def addresses(self) -> tuple[str, None]:
+        """See `Cell`."""
+        return f"127.0.0.1:{self._runtime.getsockname()[1]}", None
+
+    def watch(self, pid: int) -> None:
+        """See `Cell`."""
+        self._watch = ResidentWatch(pid, self._limits.memory_mb * MB, self._kill)
+
+    def unwatch(self) -> None:
+        """See `Cell`."""
+        if self._watch is not None:
+            self._watch.stop()
+
+    def begin_init(self) -> None:
+        """No CPU limit here."""
+        self._watch = None
+
+    def end_init(self) -> None:
+        """No CPU limit here."""
+
+    def freeze(self) -> None:
+        """No freezer here."""
+
+    def thaw(self) -> None:
+        """No freezer here."""
+
+    def memory_peak(self) -> int:
+        """See `Cell`: the largest of the samples."""
+        return self._watch.peak if self._watch is not None else 0
+
+    def reset_memory_peak(self) -> None:
+        """See `Cell`."""
+        if self._watch is not None:
+            self._watch.peak = 0
+
+    def was_oom(self) -> bool:
+        """See `Cell`."""
+        return self._watch is not None and self._watch.exceeded
+
+    async def close(self) -> None:
+        """See `Cell`."""
+        self.unwatch()
+        self._runtime.close()
+        await asyncio.to_thread(shutil.rmtree, self._directory, ignore_errors=True)

@@ -1,0 +1,136 @@
+"""Which rung this machine gives, found out by trying once, from the best down. A rung is never dropped in silence."""
+
+import asyncio
+import os
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from bulb.sandbox import janitor
+from bulb.sandbox.cgroups import Cgroups, server_name
+from bulb.sandbox.full import Identities, Workshop
+from bulb.sandbox.inside import seccomp, syscalls
+from bulb.sandbox.memory import HighTriggers, ThresholdTriggers
+from bulb.sandbox.model import Rung, RungReport, SandboxError
+from bulb.sandbox.mounts import Mounts
+from bulb.sandbox.network import LoopbackNetworks, NetworkProvider
+
+Egress = Literal["nat", "none"]
+# A range no distribution gives to people or services (systemd's dynamic and container ranges lie elsewhere).
+_FIRST_UID, _UIDS = 1_900_000_000, 10_000
+
+_NAMESPACES = ("own processes, mounts, network, IPC and host name", "read-only root", "/tmp of the configured size")
+_LOCKED = ("system call filter", "no privileges")
+_HAS = {
+    Rung.FULL: (*_NAMESPACES, *_LOCKED, "own user id", "memory, CPU and process limits", "freezing when idle"),
+    Rung.USERNS: (*_NAMESPACES, *_LOCKED, "process limit per user"),
+    Rung.PLAIN: ("resource limits per process", "own session"),
+}
+_LACKS = {
+    Rung.FULL: (),
+    Rung.USERNS: (
+        "own user id per sandbox",
+        "CPU limit",
+        "exact memory limit (resident memory is looked at every 50 ms)",
+        "freezing when idle",
+    ),
+    Rung.PLAIN: (
+        "isolation: functions can read and change what the server's user can",
+        "own /tmp (TMPDIR is its own)",
+        "CPU limit",
+        "exact memory limit (resident memory is looked at every 50 ms)",
+        "killing processes that left the session",
+    ),
+}
+
+
+@dataclass(slots=True)
+class Choice:
+    """The rung taken, and what sandboxes of the full one are made with."""
+
+    report: RungReport
+    workshop: Workshop | None = None
+    janitor_pipe: int = -1
+    reasons: dict[str, str] = field(default_factory=dict)
+
+    async def close(self) -> None:
+        """Let go of threads, networks and groups."""
+        if self.workshop is None:
+            return
+        await self.workshop.networks.close()
+        self.workshop.triggers.close()
+        await asyncio.to_thread(self.workshop.mounts.close)
+        await asyncio.to_thread(self.workshop.cgroups.close)
+        os.close(self.janitor_pipe)
+
+
+async def climb(place: Path, wanted: Rung | None, egress: Egress, networks: NetworkProvider | None) -> Choice:
+    """Take the best rung, or `wanted`. Raises SandboxError when `wanted` cannot be had here."""
+    reasons: dict[str, str] = {}
+    for rung in Rung if wanted is None else [wanted]:
+        try:
+            return await _try(rung, egress, networks, reasons)
+        except (OSError, KeyError) as error:
+            reasons[str(rung)] = _explain(error)
+    raise SandboxError(f"the {wanted} rung cannot be had on this machine: {reasons[str(wanted)]}")
+
+
+async def _try(rung: Rung, egress: Egress, networks: NetworkProvider | None, reasons: dict[str, str]) -> Choice:
+    report = RungReport(rung=rung, has=_HAS[rung], lacks=_LACKS[rung], reasons=reasons)
+    if rung is Rung.PLAIN:
+        return Choice(replace(report, egress=True, egress_reason="functions share the machine's network"))
+    seccomp.program()  # KeyError on a machine whose system calls are not known
+    if rung is Rung.USERNS:
+        await asyncio.to_thread(_try_user_namespace)
+        return Choice(replace(report, egress_reason="a user namespace gives loopback only"))
+    if os.geteuid() != 0:
+        raise PermissionError("the server does not run as root")
+    workshop, pipe = await _furnish(networks or LoopbackNetworks())
+    provided = workshop.networks
+    report = replace(
+        report,
+        cgroups=workshop.cgroups.version,
+        egress=provided.egress,
+        egress_reason=provided.egress_reason if egress == "nat" else "turned off",
+    )
+    return Choice(report, workshop, pipe)
+
+
+async def _furnish(networks: NetworkProvider) -> tuple[Workshop, int]:
+    """Everything the full rung needs, tried for real. Raises OSError, leaving nothing."""
+    cgroups = await asyncio.to_thread(Cgroups.open, server_name(os.getpid()))
+    mounts = Mounts()
+    try:
+        loop = asyncio.get_running_loop()
+        storage = await loop.run_in_executor(mounts.thread, mounts.temporary, "trial", 1)
+        try:
+            os.close(await loop.run_in_executor(mounts.thread, storage.copy))
+        finally:
+            await loop.run_in_executor(mounts.thread, storage.close)
+        (await networks.take()).discard()
+    except BaseException as error:
+        mounts.close()
+        cgroups.close()
+        raise OSError(str(error)) from error
+    triggers = ThresholdTriggers() if cgroups.version == 1 else HighTriggers()
+    workshop = Workshop(cgroups, mounts, networks, Identities(_FIRST_UID, _UIDS), triggers)
+    return workshop, await asyncio.to_thread(janitor.start, cgroups.directories)
+
+
+def _try_user_namespace() -> None:
+    pid = os.fork()
+    if pid == 0:
+        try:
+            syscalls.unshare(syscalls.NEWUSER | syscalls.NEWNS | syscalls.NEWPID | syscalls.NEWNET)
+            os._exit(0)
+        except OSError as error:
+            os._exit(error.errno or 1)
+    number = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    if number:
+        raise OSError(number, f"user namespaces: {os.strerror(number)}")
+
+
+def _explain(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"system calls of {error} are not known here"
+    return str(error)

@@ -1,0 +1,225 @@
+"""One sandbox: a cell and the process that now runs in it.
+
+The process can die and be replaced (`restart`) while the cell stays: /tmp, limits, code and network are the cell's. Every
+process has its own API socket, log pipe and `exited`. Used from the event loop only.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+
+from bulb.sandbox.cell import Cell
+from bulb.sandbox.model import Code, Exit, Image, Limits, SandboxError
+from bulb.sandbox.zygote import ZygoteClient
+
+# An API socket carries 6 MB events; a larger buffer saves wake-ups, and the kernel caps it anyway.
+_API_BUFFER = 1 << 20
+ZygoteOf = Callable[[Image], Awaitable[ZygoteClient]]
+
+
+class Sandbox:
+    """See the module. Attributes that change with `restart`: `pid`, `api`, `log`, `listeners`, `exited`.
+
+    `api` is the host's end of a stream socket, `log` the non-blocking read end of the pipe that is stdout, stderr and
+    descriptor 4 inside. `runtime_listener` and `endpoint_listener` listen inside, on the addresses `runtime_api` and
+    `endpoint` (None on the plain rung: use the machine's own address). `variables` must be among the environment
+    variables told to the process: where this rung keeps what others find at /tmp and /var/task.
+    """
+
+    def __init__(self, name: str, image: Image, births: asyncio.Semaphore, zygote_of: ZygoteOf) -> None:
+        """Use `SandboxHost.start`."""
+        self.id = name
+        self.image = image
+        self.pid = 0
+        self.cell: Cell
+        self.api: socket.socket
+        self.log = -1
+        self.runtime_listener: socket.socket | None = None
+        self.endpoint_listener: socket.socket | None = None
+        self.exited: asyncio.Future[Exit]
+        self._births = births
+        self._zygote_of = zygote_of
+        self._zygote: ZygoteClient
+        self._generation = 0
+        self._process: _Process
+        self._closed = False
+        self._when_closed: Callable[[str], object] | None = None
+
+    def when_closed(self, call: Callable[[str], object]) -> None:
+        """Call with the sandbox's id once it is closed."""
+        self._when_closed = call
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """What the process has to be told because of the rung it runs on."""
+        return self.cell.variables
+
+    @property
+    def listeners(self) -> tuple[socket.socket | None, socket.socket | None]:
+        """Runtime API and AWS endpoint."""
+        return self.runtime_listener, self.endpoint_listener
+
+    @property
+    def runtime_api(self) -> str:
+        """The Runtime API's address as seen inside, `host:port`."""
+        return self.cell.addresses()[0]
+
+    @property
+    def endpoint(self) -> str | None:
+        """The AWS endpoint's address as seen inside."""
+        return self.cell.addresses()[1]
+
+    async def begin(self, cell: Cell) -> None:
+        """Start the first process in `cell`. Raises SandboxError."""
+        self.cell = cell
+        await self._spawn()
+
+    async def _spawn(self) -> None:
+        self._zygote = await self._zygote_of(self.image)
+        self.exited = asyncio.get_running_loop().create_future()
+        self.pid = 0
+        self.cell.begin_init()
+        order = await self.cell.order()
+        self.api, theirs = socket.socketpair()
+        self.api.setblocking(False)
+        self.log, written = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(self.log, False)
+        order.descriptors += [("api", theirs.detach()), ("log", written)]
+        self._generation += 1
+        self._process = _Process(self, self._births)
+        # Given back when the process is born, so that a burst does not bury the zygote.
+        await self._births.acquire()
+        self._zygote.spawn(f"{self.id}.{self._generation}", order, self._process)
+        if order.fields["ports"]:
+            await self._process.complete.wait()
+        self.runtime_listener, self.endpoint_listener = self.cell.listeners()
+
+    async def born(self) -> int:
+        """The process's pid on the machine, once it has one. Raises SandboxError when it could not be made."""
+        await self._process.complete.wait()
+        if self.pid == 0:
+            raise SandboxError(self._process.failure or "the process was never born")
+        return self.pid
+
+    async def claim(self, limits: Limits, code: Code) -> None:
+        """Make a blank sandbox that of a function: its code appears, its limits hold. Raises SandboxError."""
+        pid = await self.born()
+        try:
+            if not await self.cell.claim(pid, limits, code):
+                await self.restart()
+        except OSError as error:
+            raise SandboxError(f"sandbox {self.id} could not be claimed: {error}") from error
+
+    def end_init(self) -> None:
+        """Init is over: from now on the CPU share of its memory (1,769 MB is one vCPU)."""
+        self.cell.end_init()
+
+    def freeze(self) -> None:
+        """Stop every process inside where the machine can; costs about 0.2 ms."""
+        self.cell.freeze()
+
+    def thaw(self) -> None:
+        """Let them go on."""
+        self.cell.thaw()
+
+    def memory_peak(self) -> int:
+        """Bytes of memory used at most since the last reset, without what lies in /tmp."""
+        return self.cell.memory_peak()
+
+    def reset_memory_peak(self) -> None:
+        """Measure anew from here."""
+        self.cell.reset_memory_peak()
+
+    async def terminate(self, number: int = signal.SIGTERM) -> None:
+        """Send a signal to the first process inside. One that has no handler for it is not disturbed."""
+        self._signal(number)
+
+    async def kill(self) -> Exit:
+        """Kill everything inside and wait until it is gone. Does nothing twice."""
+        if not self.exited.done():
+            self.kill_now()
+        return await asyncio.shield(self.exited)
+
+    def kill_now(self) -> None:
+        """Ask for the end of everything inside, without waiting."""
+        self._signal(signal.SIGKILL)
+        with contextlib.suppress(OSError):
+            self.cell.thaw()  # a frozen process does not die
+
+    def _signal(self, number: int) -> None:
+        self._zygote.signal(f"{self.id}.{self._generation}", number)
+
+    async def restart(self) -> None:
+        """Kill everything inside and start a fresh process in the same cell: /tmp keeps its files. Raises SandboxError."""
+        await self.kill()
+        self._let_go()
+        try:
+            await self._spawn()
+        except OSError as error:
+            raise SandboxError(f"sandbox {self.id} could not be restarted: {error}") from error
+
+    async def close(self) -> None:
+        """Kill everything and leave nothing: no process, group, mount, descriptor or namespace."""
+        if self._closed:
+            return
+        self._closed = True
+        await self.kill()
+        self._let_go()
+        self._zygote.forget(self.id)
+        await self.cell.close()
+        if self._when_closed is not None:
+            self._when_closed(self.id)
+
+    def _let_go(self) -> None:
+        self.api.close()
+        if self.log >= 0:
+            os.close(self.log)
+            self.log = -1
+        for listener in self.listeners:
+            if listener is not None:
+                listener.close()
+        self.runtime_listener = self.endpoint_listener = None
+
+
+class _Process:
+    """Hears about one process of a sandbox. `complete` is set when it is born, or never will be."""
+
+    def __init__(self, sandbox: Sandbox, births: asyncio.Semaphore) -> None:
+        self._sandbox = sandbox
+        self._births: asyncio.Semaphore | None = births
+        self._exited = sandbox.exited
+        self.failure: str | None = None
+        self.complete = asyncio.Event()
+        self._listens = False
+
+    def born(self, pid: int) -> None:
+        self._sandbox.pid = pid
+        self._sandbox.cell.watch(pid)
+        self._over()
+
+    def listening(self, runtime: socket.socket, endpoint: socket.socket) -> None:
+        self._sandbox.cell.listening(runtime, endpoint)
+
+    def failed(self, why: str) -> None:
+        self.failure = why
+        self._over()
+
+    def ended(self, exit_: Exit) -> None:
+        self._over()
+        self._sandbox.cell.unwatch()
+        if not self._exited.done():
+            self._exited.set_result(replace(exit_, oom=self._sandbox.cell.was_oom(), failure=self.failure))
+
+    def _over(self) -> None:
+        self.complete.set()
+        self.release()
+
+    def release(self) -> None:
+        """The birth is over: another may begin."""
+        if self._births is not None:
+            self._births.release()
+            self._births = None

@@ -1,0 +1,104 @@
+"""The rung without root: all namespaces, seccomp and a sized /tmp through a user namespace, but no cgroups."""
+
+import socket
+from collections.abc import Callable, Mapping
+
+from bulb.sandbox.cell import Order
+from bulb.sandbox.cgroups import MB
+from bulb.sandbox.model import ENDPOINT_PORT, RUNTIME_PORT, Code, Limits
+from bulb.sandbox.polling import ResidentWatch
+
+
+class UsernsCell:
+    """One sandbox's lasting part. Its /tmp is kept by the zygote, which alone has rights in the user namespace."""
+
+    variables: Mapping[str, str] = {}
+
+    def __init__(self, name: str, limits: Limits, code: Code | None, kill: Callable[[], None]) -> None:
+        self._name = name
+        self._limits = limits
+        self._code = code
+        self._kill = kill
+        self._watch: ResidentWatch | None = None
+        self._listeners: tuple[socket.socket, socket.socket] | None = None
+
+    async def order(self) -> Order:
+        """See `Cell`. The child mounts the code itself, by the path it has on the machine."""
+        fields = {
+            "isolated": True,
+            "uid": None,
+            "processes": self._limits.processes,
+            "open_files": self._limits.open_files,
+            "directory": "/var/task",
+            "ports": [RUNTIME_PORT, ENDPOINT_PORT],
+            "variables": {},
+            "temporary": [self._name, self._limits.tmp_mb * MB],
+            "task": str(self._code.task.resolve()) if self._code else None,
+            "opt": str(self._code.opt.resolve()) if self._code and self._code.opt else None,
+        }
+        return Order(fields)
+
+    async def claim(self, pid: int, limits: Limits, code: Code) -> bool:
+        """See `Cell`. Nobody outside may mount into the locked process, so it is replaced."""
+        self._limits, self._code = limits, code
+        return False
+
+    def listening(self, runtime: socket.socket, endpoint: socket.socket) -> None:
+        """See `Cell`."""
+        self._close_listeners()
+        self._listeners = runtime, endpoint
+
+    def listeners(self) -> tuple[socket.socket | None, socket.socket | None]:
+        """See `Cell`. None when the process died before it made them."""
+        if self._listeners is None:
+            return None, None
+        return self._listeners[0].dup(), self._listeners[1].dup()
+
+    def addresses(self) -> tuple[str, str]:
+        """See `Cell`."""
+        return f"127.0.0.1:{RUNTIME_PORT}", f"127.0.0.1:{ENDPOINT_PORT}"
+
+    def watch(self, pid: int) -> None:
+        """See `Cell`."""
+        self._watch = ResidentWatch(pid, self._limits.memory_mb * MB, self._kill)
+
+    def unwatch(self) -> None:
+        """See `Cell`."""
+        if self._watch is not None:
+            self._watch.stop()
+
+    def begin_init(self) -> None:
+        """No CPU limit here."""
+        self._watch = None
+
+    def end_init(self) -> None:
+        """No CPU limit here."""
+
+    def freeze(self) -> None:
+        """No freezer here."""
+
+    def thaw(self) -> None:
+        """No freezer here."""
+
+    def memory_peak(self) -> int:
+        """See `Cell`: the largest of the samples."""
+        return self._watch.peak if self._watch is not None else 0
+
+    def reset_memory_peak(self) -> None:
+        """See `Cell`."""
+        if self._watch is not None:
+            self._watch.peak = 0
+
+    def was_oom(self) -> bool:
+        """See `Cell`."""
+        return self._watch is not None and self._watch.exceeded
+
+    async def close(self) -> None:
+        """See `Cell`."""
+        self.unwatch()
+        self._close_listeners()
+
+    def _close_listeners(self) -> None:
+        for listener in self._listeners or ():
+            listener.close()
+        self._listeners = None
