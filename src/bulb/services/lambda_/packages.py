@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bulb.core.errors import AwsError
-from bulb.core.limits import CREATE_REQUEST_BYTES, UNZIPPED_CODE_BYTES, ZIPPED_CODE_BYTES
+from bulb.core.limits import UNZIPPED_CODE_BYTES, ZIPPED_CODE_BYTES
 from bulb.runtimes.packages import CodeStore
 from bulb.services.lambda_ import errors
 from bulb.services.lambda_.model import Code
@@ -41,9 +41,7 @@ class Packages:
         RequestEntityTooLargeException. The blob is not referenced by anything yet.
         """
         package = await self._bytes(account, region, source)
-        async with self._blobs.writer() as writer:
-            await writer.write(package)
-            blob = await writer.finish()
+        blob = await self._blobs.add(package)
         await self._codes.unpack(package, blob.digest)
         return Code(blob.digest, blob.size)
 
@@ -79,11 +77,3 @@ def _checked(package: bytes) -> bytes:
         raise errors.entity_too_large(f"Zipped size must be smaller than {ZIPPED_CODE_BYTES} bytes")
     return package
 
-
-def check_request_size(headers: Mapping[str, str], operation: str) -> None:
-    """Refuse a request over the front end's limit. Raises RequestEntityTooLargeException."""
-    length = headers.get("content-length", "")
-    if length.isdigit() and int(length) > CREATE_REQUEST_BYTES:
-        raise errors.entity_too_large(
-            f"Request must be smaller than {CREATE_REQUEST_BYTES} bytes for the {operation} operation"
-        )

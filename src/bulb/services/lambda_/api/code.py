@@ -8,7 +8,7 @@ from bulb.services.lambda_ import errors, names, rules, unsupported, views
 from bulb.services.lambda_.activation import Activator
 from bulb.services.lambda_.model import LATEST, Code, FunctionRecord
 from bulb.services.lambda_.options import LambdaOptions
-from bulb.services.lambda_.packages import Packages, check_request_size
+from bulb.services.lambda_.packages import Packages
 from bulb.services.lambda_.store import LambdaStore
 
 
@@ -24,7 +24,6 @@ class CodeOperations:
     async def update_function_code(self, call: Call) -> Answer:
         """Answers InProgress; invocations keep the old code until it is Successful. A dry run changes nothing."""
         params = call.params
-        check_request_size(call.headers, call.operation)
         ref = names.latest_target(call).version(LATEST)
         unsupported.check_code(params)
         if params.get("ImageUri"):

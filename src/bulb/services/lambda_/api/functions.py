@@ -7,7 +7,7 @@ from bulb.services.lambda_.activation import Activator
 from bulb.services.lambda_.downloads import CodeDownloads
 from bulb.services.lambda_.model import LATEST, FunctionRecord
 from bulb.services.lambda_.options import LambdaOptions
-from bulb.services.lambda_.packages import Packages, check_request_size
+from bulb.services.lambda_.packages import Packages
 from bulb.services.lambda_.store import LambdaStore
 
 
@@ -31,7 +31,6 @@ class FunctionOperations:
     async def create_function(self, call: Call) -> Answer:
         """Answers Pending; the function becomes Active in the background."""
         params = call.params
-        check_request_size(call.headers, call.operation)
         target = names.target(call)
         if target.qualifier is not None:
             raise errors.invalid("A function is created without a version or an alias in its name.")
