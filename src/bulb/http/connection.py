@@ -11,19 +11,17 @@ Time limits are not timers: the listener sweeps its connections and asks each wh
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import cast
 
 from bulb.http.body import ClientGoneError, StreamedBody
-from bulb.http.encoding import CONTINUE, encode_head, has_body
+from bulb.http.encoding import CLOSE, CONTINUE, encode_head
 from bulb.http.limits import HttpLimits
 from bulb.http.message import Handler, Response
 from bulb.http.reader import Incoming, Refusal, RequestReader
+from bulb.http.writer import ResponseWriter
 
 _log = logging.getLogger(__name__)
-_JOIN_BYTES = 65_536
-_CLOSE = "connection: close\r\n"
-_KEEP_1_0 = "connection: keep-alive\r\n"
 
 Refuse = Callable[[int, str], Response]
 
@@ -53,12 +51,10 @@ class HttpConnection(asyncio.Protocol):
         self._refuse = refuse
         self.closed: asyncio.Future[None]
         self._waiter: asyncio.Future[None] | None = None
-        self._writable: asyncio.Future[None] | None = None
         self._lost = False
         self._ended = False
         self._retiring = False
         self._lingering = False
-        self._streaming = False
         self._reading_paused = False
         self._since = 0.0
         self._last_progress = 0.0
@@ -71,6 +67,7 @@ class HttpConnection(asyncio.Protocol):
         self.closed = self._loop.create_future()
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=self._limits.unsent_response_bytes)
+        self._writer = ResponseWriter(self._transport)
         peer = transport.get_extra_info("peername")
         client = (str(peer[0]), int(peer[1])) if isinstance(peer, tuple) else ("", 0)
         self._reader = RequestReader(self._limits, client)
@@ -121,20 +118,17 @@ class HttpConnection(asyncio.Protocol):
             self.closed.set_result(None)
         self._wake()
         self.resume_writing()
-        if self._streaming:
+        if self._writer.streaming:
             self._task.cancel()  # Only a response body nobody will read is stopped.
 
     def pause_writing(self) -> None:
         """The client reads more slowly than we write."""
         self._last_progress = self._loop.time()
-        if self._writable is None and not self._lost:
-            self._writable = self._loop.create_future()
+        self._writer.pause()
 
     def resume_writing(self) -> None:
         """The client has caught up."""
-        if self._writable is not None:
-            self._writable.set_result(None)
-            self._writable = None
+        self._writer.resume()
 
     # What the listener calls.
 
@@ -161,10 +155,10 @@ class HttpConnection(asyncio.Protocol):
         if self._lingering or self._transport.is_closing():
             if quiet > limits.linger_timeout:
                 self._transport.abort()
-        elif self._writable is not None:
+        elif self._writer.blocked:
             if quiet > limits.stall_timeout:
                 self._transport.abort()
-        elif self._streaming and self._ended:
+        elif self._writer.streaming and self._ended:
             # A body that waits for something to say would wait on for a client that has probably left.
             if quiet > limits.linger_timeout:
                 self._transport.abort()
@@ -216,7 +210,7 @@ class HttpConnection(asyncio.Protocol):
         """Answer one request. False: the connection ends with it."""
         if isinstance(incoming, Refusal):
             response = self._refuse(incoming.status, incoming.reason)
-            await self._send(response, "GET", http_1_0=False, keep_alive=False)
+            await self._writer.send(response, "GET", http_1_0=False, keep_alive=False)
             return False
         stream = incoming.stream
         if stream is not None:
@@ -234,7 +228,7 @@ class HttpConnection(asyncio.Protocol):
             stream.on_demand = _nothing
             keep_alive = keep_alive and stream.complete
             stream.discard()
-        keep_alive = await self._send(response, request.method, incoming.http_1_0, keep_alive)
+        keep_alive = await self._writer.send(response, request.method, incoming.http_1_0, keep_alive)
         if keep_alive and self._reading_paused:
             self._govern_reading()
         return keep_alive
@@ -268,101 +262,6 @@ class HttpConnection(asyncio.Protocol):
                 self._since = self._last_progress = self._loop.time()
                 self._transport.resume_reading()
 
-    # Writing.
-
-    async def _send(self, response: Response, method: str, http_1_0: bool, keep_alive: bool) -> bool:
-        """Write a response. False: the connection must close, as asked or because the response's end is the close."""
-        if isinstance(response.body, bytes):
-            connection = (_KEEP_1_0 if http_1_0 else "") if keep_alive else _CLOSE
-            self._send_bytes(response, response.body, method, connection)
-            await self._drained()
-            return keep_alive
-        try:
-            return await self._send_stream(response, response.body, method, http_1_0, keep_alive)
-        finally:
-            if (close := getattr(response.body, "aclose", None)) is not None:
-                await close()
-
-    def _send_bytes(self, response: Response, body: bytes, method: str, connection: str) -> None:
-        sends_body = has_body(method, response.status)
-        if sends_body or (method == "HEAD" and response.header("content-length") is None):
-            framing = f"content-length: {len(body)}\r\n"
-        else:
-            framing = ""
-        head = self._head(response, framing, connection)
-        if not sends_body or not body:
-            self._write(head)
-        elif len(body) <= _JOIN_BYTES:
-            self._write(head + body)
-        else:
-            self._write(head)
-            self._write(body)
-
-    async def _send_stream(
-        self, response: Response, body: AsyncIterator[bytes], method: str, http_1_0: bool, keep_alive: bool
-    ) -> bool:
-        declared = response.header("content-length")
-        sends_body = has_body(method, response.status)
-        chunked = declared is None and not http_1_0 and sends_body
-        if declared is None and sends_body and not chunked:
-            keep_alive = False  # HTTP/1.0 has no chunks: the close is the end.
-        connection = (_KEEP_1_0 if http_1_0 else "") if keep_alive else _CLOSE
-        self._write(self._head(response, "transfer-encoding: chunked\r\n" if chunked else "", connection))
-        if not sends_body:
-            return keep_alive
-        self._streaming = True
-        try:
-            sent = await self._send_chunks(body, chunked)
-        except ConnectionError:
-            raise
-        except Exception:
-            # The status is out already: only a cut connection tells the client that this is not the whole.
-            _log.exception("A response body failed after its headers were sent")
-            self._transport.abort()
-            return False
-        finally:
-            self._streaming = False
-        if declared is not None and sent != int(declared):
-            _log.error("A response promised %s bytes and sent %d", declared, sent)
-            self._transport.abort()
-            return False
-        return keep_alive
-
-    async def _send_chunks(self, body: AsyncIterator[bytes], chunked: bool) -> int:
-        sent = 0
-        async for part in body:
-            if not part:
-                continue
-            sent += len(part)
-            if chunked:
-                self._write(b"%x\r\n" % len(part))
-                self._write(part)
-                self._write(b"\r\n")
-            else:
-                self._write(part)
-            await self._drained()
-        if chunked:
-            self._write(b"0\r\n\r\n")
-            await self._drained()
-        return sent
-
-    def _head(self, response: Response, framing: str, connection: str) -> bytes:
-        try:
-            return encode_head(response, framing, connection, int(time.time()))
-        except ValueError:  # Includes text outside latin-1 (UnicodeEncodeError).
-            _log.exception("A response had an unsafe header")
-            self._write(encode_head(Response(500), "content-length: 0\r\n", _CLOSE, int(time.time())))
-            raise ConnectionAbortedError from None
-
-    def _write(self, data: bytes) -> None:
-        if self._lost or self._transport.is_closing():
-            raise ConnectionResetError("The client closed the connection")
-        self._transport.write(data)
-
-    async def _drained(self) -> None:
-        if self._writable is not None:
-            await asyncio.shield(self._writable)
-
     def _close(self) -> None:
         """End the connection, letting the client read the last response.
 
@@ -384,7 +283,7 @@ class HttpConnection(asyncio.Protocol):
 
     def _turn_away(self) -> None:
         """Answer a connection there is no room for, and forget it."""
-        head = encode_head(Response(503), "content-length: 0\r\n", _CLOSE, int(time.time()))
+        head = encode_head(Response(503), "content-length: 0\r\n", CLOSE, int(time.time()))
         self._transport.write(head)
         self._transport.close()
 

@@ -11,6 +11,8 @@ _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 # Written by the connection alone: a handler cannot know how its response is framed.
 _OWN = frozenset({"connection", "transfer-encoding", "date", "keep-alive"})
+CLOSE = "connection: close\r\n"
+KEEP_1_0 = "connection: keep-alive\r\n"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
