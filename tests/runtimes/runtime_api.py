@@ -275,7 +275,7 @@ def _spawn(
         cwd=cwd,
         env=dict(environment),
         pass_fds=tuple(number for number in descriptors if number > 2),
-        preexec_fn=arrange,
+        preexec_fn=arrange,  # noqa: PLW1509 - only dup, dup2 and close happen between fork and exec
         close_fds=True,
     )
 

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - sources of other programs, line for line
 """The Node.js loop as a process, under every Node.js found."""
 
 import contextlib

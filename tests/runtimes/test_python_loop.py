@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - sources of other programs, line for line
 """The Python loop as a process: what AWS promises of it, under every interpreter, and the same as the official client."""
 
 import contextlib
