@@ -16,6 +16,11 @@ from bulb.wire.shapes import Shape
 Violations = list[str]
 _Check = Callable[[Any, str, Violations], None]
 _MAX_SHOWN = 1_024
+# Members whose value the service judges itself, because it answers with a code and a text of its own.
+_JUDGED_BY_SERVICE = {
+    ("lambda", "CreateFunction"): frozenset({"Runtime"}),
+    ("lambda", "UpdateFunctionConfiguration"): frozenset({"Runtime"}),
+}
 
 # What Java's regular expressions have and Python's do not.
 _POSIX = {
@@ -63,6 +68,8 @@ def check(service: Service, operation_name: str, params: Mapping[str, Any]) -> N
     shape = service.operation(operation_name).input
     if shape is None:
         return
+    if (judged := _JUDGED_BY_SERVICE.get((service.name, operation_name))) is not None:
+        params = {name: value for name, value in params.items() if name not in judged}
     found: Violations = []
     (_s3_checker if service.name == "s3" else _checker)(shape)(params, "", found)
     if found:
