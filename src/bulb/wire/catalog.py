@@ -179,8 +179,20 @@ def _load(name: str) -> dict[str, Any]:
         raise ModuleNotFoundError("botocore, which ships the service models, is not installed")
     newest = max((Path(spec.origin).parent / "data" / name).glob("*/service-2.json.gz"))
     document: dict[str, Any] = orjson.loads(gzip.decompress(newest.read_bytes()))
+    extras = newest.with_name("service-2.sdk-extras.json")
+    if extras.exists():
+        _merge(document, orjson.loads(extras.read_bytes()).get("merge", {}))
     _drop_documentation(document["shapes"])
     return document
+
+
+def _merge(document: dict[str, Any], changes: dict[str, Any]) -> None:
+    """What botocore itself changes of a model (S3's `Expires` is a time to every boto3 caller)."""
+    for name, value in changes.items():
+        if isinstance(value, dict) and isinstance(document.get(name), dict):
+            _merge(document[name], value)
+        else:
+            document[name] = value
 
 
 def _drop_documentation(shapes: dict[str, dict[str, Any]]) -> None:

@@ -117,17 +117,17 @@ class _Reader:
         items: dict[str, Any] = {}
         if info != _INDEFINITE:
             for _ in range(self._count(info)):
-                items[self._key(depth)] = self.item(depth + 1)
+                self._entry(items, depth)
             return items
         while not self._break():
-            items[self._key(depth)] = self.item(depth + 1)
+            self._entry(items, depth)
         return items
 
-    def _key(self, depth: int) -> str:
+    def _entry(self, items: dict[str, Any], depth: int) -> None:
         key = self.item(depth + 1)
         if type(key) is not str:
             raise Malformed("A CBOR map key is not text.")
-        return key
+        items[key] = self.item(depth + 1)
 
     def _count(self, info: int) -> int:
         count = self._argument(info)
