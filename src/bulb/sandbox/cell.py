@@ -23,7 +23,9 @@ class Order:
 class Cell(Protocol):
     """One sandbox's lasting part."""
 
-    variables: Mapping[str, str]
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """Environment variables the process has to be told because of this rung."""
 
     async def order(self) -> Order:
         """What a new process of this cell is given: its mounts, network, limits and identity. Raises OSError."""

@@ -201,4 +201,3 @@ class FullCell:
             self._network.endpoint.close()
             self._workshop.networks.released(self._network)
         self._workshop.identities.give_back(self._uid)
-

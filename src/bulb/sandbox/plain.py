@@ -9,6 +9,7 @@ import shutil
 import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from bulb.sandbox.cell import Order
 from bulb.sandbox.cgroups import MB
@@ -39,7 +40,7 @@ class PlainCell:
 
     async def order(self) -> Order:
         """See `Cell`."""
-        fields = {
+        fields: dict[str, Any] = {
             "isolated": False,
             "uid": None,
             "processes": self._limits.processes,

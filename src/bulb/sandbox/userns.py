@@ -2,9 +2,11 @@
 
 import socket
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from bulb.sandbox.cell import Order
 from bulb.sandbox.cgroups import MB
+from bulb.sandbox.inside.root import MACHINE
 from bulb.sandbox.model import ENDPOINT_PORT, RUNTIME_PORT, Code, Limits
 from bulb.sandbox.polling import ResidentWatch
 
@@ -24,7 +26,7 @@ class UsernsCell:
 
     async def order(self) -> Order:
         """See `Cell`. The child mounts the code itself, by the path it has on the machine."""
-        fields = {
+        fields: dict[str, Any] = {
             "isolated": True,
             "uid": None,
             "processes": self._limits.processes,
@@ -32,6 +34,7 @@ class UsernsCell:
             "directory": "/var/task",
             "ports": [RUNTIME_PORT, ENDPOINT_PORT],
             "variables": {},
+            "machine": MACHINE,
             "temporary": [self._name, self._limits.tmp_mb * MB],
             "task": str(self._code.task.resolve()) if self._code else None,
             "opt": str(self._code.opt.resolve()) if self._code and self._code.opt else None,

@@ -223,7 +223,7 @@ def _launch_order(image: Image, rung: Rung, mountpoint: Path, uids: tuple[int, i
     else:
         # Not the function's interpreter but the server's, which only serves as the parent here.
         python = f"/.bulb/lang/bin/{executable.name}" if isolated and own != "/usr" else str(executable)
-        environment = {}
+        environment = {"LD_LIBRARY_PATH": "/.bulb/lang/lib"} if isolated and own != "/usr" else {}
     return {
         "control": control,
         "isolated": isolated,

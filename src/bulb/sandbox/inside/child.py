@@ -69,9 +69,25 @@ def _mount(plan: ChildPlan, steps: Steps) -> None:
     syscalls.bind(_READ_ONLY, _READ_ONLY)
     for path in steps.masked:
         syscalls.bind("/dev/null", path)
-    for fd, target in ((plan.tmp, "/tmp"), (plan.task, "/var/task"), (plan.opt, "/opt")):  # noqa: S108 - ours
+    task, opt = plan.task, plan.opt
+    if plan.machine is not None:
+        task, opt = (
+            _code_of_the_machine(plan.machine, plan.task_path),
+            _code_of_the_machine(plan.machine, plan.opt_path),
+        )
+        syscalls.unmount(plan.machine)
+    for fd, target in ((plan.tmp, "/tmp"), (task, "/var/task"), (opt, "/opt")):  # noqa: S108 - the sandbox's own
         if fd is not None:
             syscalls.move_mount(fd, target)
+
+
+def _code_of_the_machine(machine: str, path: str | None) -> int | None:
+    """Without root the server cannot hand over a mount; this child, which still sees the machine, takes it itself."""
+    if path is None:
+        return None
+    fd = syscalls.open_tree(machine + path)
+    syscalls.set_mount_attributes(fd, syscalls.ATTR_RDONLY | syscalls.ATTR_NOSUID | syscalls.ATTR_NODEV)
+    return fd
 
 
 def settle_descriptors(plan: ChildPlan, control: int) -> int:

@@ -8,11 +8,15 @@ import os
 import socket
 import sys
 from pathlib import Path
+from typing import Any
 
 from . import root, syscalls
 
 # Enters `inside.zygote` without making it `__main__`, whose place belongs to the runtime.
-_ENTRY = "import sys; sys.path.insert(0, {where!r}); from inside.zygote import main; main({control}, {ns}, {where!r}, {rt!r})"
+_ENTRY = (
+    "import sys; sys.path.insert(0, {where!r}); "
+    "from inside.zygote import main; main({control}, {ns}, {where!r}, {rt!r})"
+)
 
 
 def main() -> None:
@@ -22,11 +26,11 @@ def main() -> None:
     os.set_inheritable(control, True)
     if not order["isolated"]:
         entry = _ENTRY.format(where=order["parent"], control=control, ns=-1, rt=order["runtime"])
-        os.execve(order["python"], [order["python"], *order["flags"], "-c", entry], order["environment"])
+        os.execve(order["python"], [order["python"], *order["flags"], "-c", entry], order["environment"])  # noqa: S606
     namespace = _enter_namespaces(order["user_namespace"])
     _enter_root(order)
     entry = _ENTRY.format(where=root.HIDDEN, control=control, ns=namespace, rt="/var/runtime")
-    os.execve(order["python"], [order["python"], *order["flags"], "-c", entry], order["environment"])
+    os.execve(order["python"], [order["python"], *order["flags"], "-c", entry], order["environment"])  # noqa: S606
 
 
 def _enter_namespaces(user_namespace: bool) -> int:
@@ -46,14 +50,14 @@ def _enter_namespaces(user_namespace: bool) -> int:
     return namespace
 
 
-def _enter_root(order: dict[str, object]) -> None:
-    at = Path(str(order["mountpoint"]))
-    first, count = order["uids"]  # type: ignore[misc] - two numbers, as the server wrote them
+def _enter_root(order: dict[str, Any]) -> None:
+    at = Path(order["mountpoint"])
+    first, count = order["uids"]
     plan = root.RootPlan(
-        language=str(order["language"]),
-        runtime=str(order["runtime"]),
-        inside=str(order["inside"]),
-        interpreter=str(order["interpreter"]),
+        language=order["language"],
+        runtime=order["runtime"],
+        inside=order["inside"],
+        interpreter=order["interpreter"],
         uids=(first, count),
     )
     root.build(at, plan)
@@ -63,9 +67,14 @@ def _enter_root(order: dict[str, object]) -> None:
         syscalls.bind("/proc", str(at / "proc"))
     else:
         syscalls.mount("proc", str(at / "proc"), "proc", syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC)
-    syscalls.pivot_root(".", "old")
+    old = at / root.MACHINE[1:]
+    old.mkdir()
+    syscalls.pivot_root(".", str(old))
     os.chdir("/")
-    syscalls.unmount("/old")
+    # Without root every child takes its code from there and then lets go of it.
+    if not order["user_namespace"]:
+        syscalls.unmount(root.MACHINE)
+        Path(root.MACHINE).rmdir()
 
 
 main()

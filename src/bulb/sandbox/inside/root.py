@@ -2,7 +2,7 @@
 
 In it: the machine's programs and libraries (parts of /usr by name, never /usr/local, /usr/src or anything of /home, /opt,
 /root, /srv, /var), the language at /var/lang, the runtime client at /var/runtime, an /etc written here, five devices and
-empty mount points. It is built once per zygote, in a mount namespace of its own, and is read-only from then on.
+empty mount points. It is built once per zygote, in a mount namespace of its own; the zygote makes it read-only before any child runs.
 """
 
 import contextlib
@@ -17,12 +17,13 @@ _USR_PARTS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32", "libexec", "shar
 _TOP_LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 _DEVICES = {"null": 3, "zero": 5, "full": 7, "random": 8, "urandom": 9}
 _DEVICE_LINKS = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"}
-_EMPTY = ("proc", "tmp", "opt", "var/task", "var/runtime", "var/tmp", "run", "root", "old")
+_EMPTY = ("proc", "tmp", "opt", "var/task", "var/runtime", "var/tmp", "run", "root")
 # Read by the C library and by OpenSSL; none of them says anything about this machine's users or networks.
 _ETC_COPIED = ("ld.so.cache", "localtime", "services", "protocols", "mime.types", "ssl/openssl.cnf", "os-release")
 _ETC_WINDOWS = ("ssl/certs", "pki/tls/certs", "pki/ca-trust/extracted")
 _USER, _BASE_ID = "sbx_user1051", 993
 HIDDEN = "/.bulb"
+MACHINE = "/.machine"
 HOSTNAME = "169.254.254.1"
 
 
@@ -38,7 +39,7 @@ class RootPlan:
 
 
 def build(at: Path, plan: RootPlan) -> None:
-    """Build the root at `at`, an empty directory, and leave it mounted and read-only there. Needs CAP_SYS_ADMIN."""
+    """Build the root at `at`, an empty directory, and leave it mounted there. Needs CAP_SYS_ADMIN."""
     fd = syscalls.new_tmpfs(64 << 20, "755", syscalls.ATTR_NOSUID)
     syscalls.move_mount(fd, at)
     os.close(fd)
@@ -51,7 +52,6 @@ def build(at: Path, plan: RootPlan) -> None:
     _devices(at / "dev")
     _etc(at / "etc", plan.uids)
     _own_interpreter(at / HIDDEN[1:], plan)
-    syscalls.mount("", str(at), "", syscalls.MS_REMOUNT | syscalls.MS_BIND | syscalls.MS_RDONLY | syscalls.MS_NOSUID)
 
 
 def _programs(at: Path) -> None:

@@ -1,4 +1,4 @@
-"""The system calls Python has no name for, through ctypes. Loads on both sides of the wall; raises OSError naming the call.
+"""The system calls Python has no name for, through ctypes. Loads on both sides of the wall; OSError names the call.
 
 Only thin calls live here: no order, no policy. Numbers are those every architecture shares since Linux 5.x, except
 where `seccomp.py` says otherwise; the few that differ are looked up by machine.
@@ -10,6 +10,7 @@ import os
 import platform
 import socket
 import struct
+from collections.abc import Callable
 
 CLONE_FS = 0x200
 NEWNS, NEWUTS, NEWIPC = 0x20000, 0x4000000, 0x8000000
@@ -38,28 +39,28 @@ _SECCOMP_MODE_FILTER = 2
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _SIOCGSKNS, _IFF_UP = 0x8913, 0x8914, 0x894C, 1
 
 _libc = ctypes.CDLL(None, use_errno=True)
-_syscall = _libc.syscall
-_syscall.restype = ctypes.c_long
+_syscall: Callable[..., int] = _libc.syscall
+_libc.syscall.restype = ctypes.c_long
 
 
-def _check(result, call, about=""):
+def _check(result: int, call: str, about: str = "") -> int:
     if result < 0:
         number = ctypes.get_errno()
         raise OSError(number, f"{call}: {os.strerror(number)}", about or None)
     return result
 
 
-def unshare(flags):
+def unshare(flags: int) -> None:
     """Leave the namespaces in `flags` for new ones (NEWPID: for the next child)."""
     _check(_libc.unshare(flags), "unshare")
 
 
-def setns(fd, kind):
+def setns(fd: int, kind: int) -> None:
     """Enter the namespace `fd` refers to."""
     _check(_libc.setns(fd, kind), "setns")
 
 
-def mount(source, target, kind, flags, options=""):
+def mount(source: str, target: str, kind: str, flags: int, options: str = "") -> None:
     """The classic mount(2)."""
     _check(
         _libc.mount(source.encode(), target.encode(), kind.encode(), ctypes.c_ulong(flags), options.encode()),
@@ -68,7 +69,7 @@ def mount(source, target, kind, flags, options=""):
     )
 
 
-def bind(source, target, read_only=True):
+def bind(source: str, target: str, read_only: bool = True) -> None:
     """Make `source` (a tree with everything mounted in it) visible at `target` as well."""
     fd = open_tree(source, recursive=True)
     try:
@@ -78,42 +79,42 @@ def bind(source, target, read_only=True):
         os.close(fd)
 
 
-def unmount(target):
+def unmount(target: str) -> None:
     """Take `target` out of this mount namespace now; whoever still uses it keeps it."""
     _check(_libc.umount2(target.encode(), MNT_DETACH), "umount", target)
 
 
-def pivot_root(new_root, put_old):
+def pivot_root(new_root: str, put_old: str) -> None:
     """Make `new_root` the root; the old one appears at `put_old`."""
     _check(_syscall(_PIVOT_ROOT, new_root.encode(), put_old.encode()), "pivot_root", new_root)
 
 
-def open_tree(path, recursive=False):
+def open_tree(path: str, recursive: bool = False) -> int:
     """A detached copy of the mount at `path`, as a descriptor that `move_mount` puts somewhere."""
     flags = _OPEN_TREE_CLONE | _OPEN_TREE_CLOEXEC | (_AT_RECURSIVE if recursive else 0)
     return _check(_syscall(_OPEN_TREE, _AT_FDCWD, os.fsencode(path), flags), "open_tree", str(path))
 
 
-def clone_mount(fd):
+def clone_mount(fd: int) -> int:
     """A detached copy of the mount `fd` refers to. A detached source needs Linux 6.15."""
     flags = _OPEN_TREE_CLONE | _OPEN_TREE_CLOEXEC | _AT_EMPTY_PATH
     return _check(_syscall(_OPEN_TREE, fd, b"", flags), "open_tree")
 
 
-def move_mount(fd, target):
+def move_mount(fd: int, target: str | os.PathLike[str]) -> None:
     """Attach the detached mount `fd` at `target`."""
     result = _syscall(_MOVE_MOUNT, fd, b"", _AT_FDCWD, os.fsencode(target), _MOVE_MOUNT_F_EMPTY_PATH)
     _check(result, "move_mount", str(target))
 
 
-def set_mount_attributes(fd, attributes, recursive=False):
+def set_mount_attributes(fd: int, attributes: int, recursive: bool = False) -> None:
     """Add ATTR_* to the mount `fd` refers to."""
     value = struct.pack("QQQQ", attributes, 0, 0, 0)
     flags = _AT_EMPTY_PATH | (_AT_RECURSIVE if recursive else 0)
     _check(_syscall(_MOUNT_SETATTR, fd, b"", flags, value, ctypes.c_size_t(len(value))), "mount_setattr")
 
 
-def new_tmpfs(size_bytes, mode="1777", attributes=ATTR_NOSUID | ATTR_NODEV):
+def new_tmpfs(size_bytes: int, mode: str = "1777", attributes: int = ATTR_NOSUID | ATTR_NODEV) -> int:
     """A new, empty, detached tmpfs of at most `size_bytes`."""
     context = _check(_syscall(_FSOPEN, b"tmpfs", 1), "fsopen")
     try:
@@ -126,7 +127,7 @@ def new_tmpfs(size_bytes, mode="1777", attributes=ATTR_NOSUID | ATTR_NODEV):
         os.close(context)
 
 
-def resize_tmpfs(fd, size_bytes):
+def resize_tmpfs(fd: int, size_bytes: int) -> None:
     """Change what the tmpfs mounted at descriptor `fd` may hold."""
     context = _check(_syscall(_FSPICK, fd, b"", _FSPICK_CLOEXEC | _FSPICK_EMPTY_PATH), "fspick")
     try:
@@ -137,13 +138,13 @@ def resize_tmpfs(fd, size_bytes):
         os.close(context)
 
 
-def prctl(option, first=0, second=0):
+def prctl(option: int, first: int = 0, second: int = 0) -> int:
     """prctl(2) with up to two arguments."""
     words = [ctypes.c_ulong(word) for word in (first, second, 0, 0)]
     return _check(_libc.prctl(option, *words), "prctl")
 
 
-def drop_bounding_set():
+def drop_bounding_set() -> None:
     """From now on no exec can give any capability."""
     with_room = 64
     for capability in range(with_room):
@@ -151,14 +152,14 @@ def drop_bounding_set():
             return  # past the last capability this kernel knows
 
 
-def drop_capabilities():
+def drop_capabilities() -> None:
     """Empty the effective, permitted, inheritable and ambient sets of this thread."""
     prctl(PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
     version_3_self = struct.pack("Ii", 0x20080522, 0)
     _check(_syscall(_CAPSET, version_3_self, bytes(24)), "capset")
 
 
-def install_filter(program):
+def install_filter(program: bytes) -> None:
     """Install the assembled BPF `program` as this thread's seccomp filter, for good."""
     code = ctypes.create_string_buffer(program, len(program))
     # struct sock_fprog: a count of 8-byte instructions, and where they are.
@@ -166,7 +167,7 @@ def install_filter(program):
     prctl(PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(header))
 
 
-def bring_up_loopback():
+def bring_up_loopback() -> None:
     """Set `lo` of the present network namespace up."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         request = struct.pack("16sh22x", b"lo", 0)
@@ -174,6 +175,6 @@ def bring_up_loopback():
         fcntl.ioctl(probe, _SIOCSIFFLAGS, struct.pack("16sh22x", b"lo", flags | _IFF_UP))
 
 
-def network_of(listener):
+def network_of(listener: socket.socket) -> int:
     """A descriptor of the network namespace the socket `listener` lives in."""
-    return fcntl.ioctl(listener, _SIOCGSKNS)
+    return int(fcntl.ioctl(listener, _SIOCGSKNS))

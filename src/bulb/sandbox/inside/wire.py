@@ -1,7 +1,8 @@
 """What server and zygote say to each other: JSON over a SEQPACKET socket, descriptors beside it.
 
-To the zygote: `spawn` (a sandbox; the names in `fds` say what each descriptor is, in order) and `kill`. From it: `ready`
-or `broken` once; then for each sandbox `born`, `listening` (with two descriptors), `failed` (with the reason), `exit`.
+To the zygote: `spawn` (a process; the names in `fds` say what each descriptor is, in order), `signal`, `forget` (a
+sandbox is gone for good). From it: `ready` or `broken` once; then for each process `born`, `listening` (with two
+descriptors), `failed` (with the reason), `exit`.
 """
 
 import array
@@ -32,6 +33,11 @@ class ChildPlan:
         self.log = by_name["log"]
         self.network = by_name.get("network")
         self.tmp = by_name.get("tmp")
+        # Only without root: where the machine's own tree is seen, the code's paths in it, and whose /tmp of what size.
+        self.machine: str | None = message.get("machine")
+        self.task_path: str | None = message.get("task")
+        self.opt_path: str | None = message.get("opt")
+        self.temporary: tuple[str, int] | None = message.get("temporary")
         self.task = by_name.get("task")
         self.opt = by_name.get("opt")
         self.cgroups = [fd for name, fd in named if name == "cgroup"]

@@ -14,6 +14,7 @@ import socket
 import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 
 from . import child, seccomp, syscalls, wire
 
@@ -34,6 +35,7 @@ class Zygote:
         self._steps = child.steps_of(seccomp.program() if self._isolated else b"")
         self._pids: dict[int, str] = {}
         self._ids: dict[str, int] = {}
+        self._temporary: dict[str, int] = {}
 
     def prepare(self, config: wire.Message) -> None:
         """Do once what every child would do: import the language's modules and freeze the heap they live in."""
@@ -81,6 +83,8 @@ class Zygote:
             self._spawn(wire.ChildPlan(message, descriptors))
         elif message["do"] == "signal":
             self._signal(message["id"], message["signal"])
+        elif (kept := self._temporary.pop(message["id"], None)) is not None:
+            os.close(kept)
         return True
 
     def _signal(self, name: str, number: int) -> None:
@@ -92,6 +96,8 @@ class Zygote:
 
     def _spawn(self, plan: wire.ChildPlan) -> None:
         try:
+            if plan.temporary is not None:
+                self._give_temporary(plan, *plan.temporary)
             if self._namespace is not None:
                 syscalls.unshare(syscalls.NEWPID)
             pid = os.fork()
@@ -110,6 +116,19 @@ class Zygote:
         self._pids[pid] = plan.id
         self._ids[plan.id] = pid
         wire.send(self._control, {"is": "born", "id": plan.id, "pid": pid})
+
+    def _give_temporary(self, plan: wire.ChildPlan, name: str, size: int) -> None:
+        """Only without root, where the server may not mount: the sandbox's /tmp is kept here, a copy goes to the child."""
+        kept = self._temporary.get(name)
+        if kept is None:
+            kept = self._temporary[name] = syscalls.new_tmpfs(size)
+        else:
+            syscalls.resize_tmpfs(kept, size)
+        try:
+            plan.tmp = syscalls.clone_mount(kept)
+        except OSError:  # before Linux 6.15 a kept mount cannot be copied: this /tmp ends with its process
+            plan.tmp = self._temporary.pop(name)
+        plan.descriptors.append(plan.tmp)
 
     def _be_born(self, plan: wire.ChildPlan) -> None:
         """In the child: never returns."""
@@ -142,7 +161,7 @@ class Zygote:
             control = child.settle_descriptors(plan, control)
             child.lock(plan, self._steps)
             os.close(control)
-        except BaseException as error:  # noqa: BLE001 - whatever it is, the server has to hear of it
+        except BaseException as error:
             with contextlib.suppress(OSError), socket.socket(fileno=control) as channel:
                 wire.send(channel, {"is": "failed", "id": plan.id, "why": f"{type(error).__name__}: {error}"})
             os._exit(_FAILED)
@@ -176,6 +195,15 @@ def _kill_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
+def _hide(hidden: str) -> None:
+    """Take what only a zygote needs out of the root, then let nobody write to it any more."""
+    for place in (hidden, "/proc"):
+        syscalls.unmount(place)
+    Path(hidden).rmdir()
+    flags = syscalls.MS_REMOUNT | syscalls.MS_BIND | syscalls.MS_RDONLY | syscalls.MS_NOSUID
+    syscalls.mount("", "/", "", flags)
+
+
 def _find(name: str) -> Callable[..., None]:
     module, _, function = name.partition(":")
     found: Callable[..., None] = getattr(importlib.import_module(module), function)
@@ -195,9 +223,8 @@ def main(control_fd: int, namespace_fd: int, hidden: str, runtime: str) -> None:
             return
         config = received[0]
         zygote = Zygote(control, config, namespace)
-        if hidden and config["isolated"]:
-            syscalls.unmount(hidden)
-            syscalls.unmount("/proc")
+        if config["isolated"]:
+            _hide(hidden)
         zygote.prepare(config)
     except BaseException:
         wire.send(control, {"is": "broken", "why": traceback.format_exc(limit=-3)})
