@@ -37,7 +37,9 @@ def zipped(name: str, source: str) -> bytes:
     """A deployment package of one file."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as package:
-        package.writestr(name, source)
+        entry = zipfile.ZipInfo(name)
+        entry.external_attr = 0o644 << 16
+        package.writestr(entry, source)
     return archive.getvalue()
 
 

@@ -42,7 +42,8 @@ from bulb.services import iam, lambda_, logs, s3, sts
 from bulb.storage.blobs import BlobStore
 from bulb.storage.database import Database
 from bulb.storage.writebehind import WriteBehind
-from bulb.telemetry import LogStore, Telemetry
+from bulb.telemetry.listener import FunctionLogs
+from bulb.telemetry.log_store import LogStore
 from bulb.wire.catalog import Catalog
 
 _log = logging.getLogger(__name__)
@@ -73,10 +74,10 @@ class Bulb:
         """Whether functions reach the outside world."""
         return "nat" if self._house.sandboxes.report().egress else "none"
 
-    async def drain(self, timeout: float) -> None:
-        """Accept nothing more, and wait up to `timeout` seconds for what is under way."""
+    async def drain(self, seconds: float) -> None:
+        """Accept nothing more, and wait up to `seconds` for what is under way."""
         await self._house.events.stop()
-        await self._server.drain(timeout)
+        await self._server.drain(seconds)
 
     async def close(self) -> None:
         """Stop; nothing is left running and nothing accepted is lost."""
@@ -140,15 +141,15 @@ class _House:
 
     async def _open_sandboxes(self) -> None:
         insist = None if self.config.isolation == "best" else Rung(self.config.isolation)
-        self.sandboxes = await SandboxHost.open(self.config.data / "sandbox", rung=insist, egress=self.config.egress)
+        self.sandboxes = await SandboxHost.open(self.config.data, rung=insist, egress=self.config.egress)
         self._closing(self.sandboxes.close)
 
     async def _open_listeners(self) -> None:
         """Who hears the facts: the logs and the bill, flushed together in one transaction."""
         self.log_store = LogStore(self.database, self.write_behind, self.clock)
-        self.telemetry = Telemetry(self.log_store)
+        self.function_logs = FunctionLogs(self.log_store, self.clock)
         self.ledger = Ledger(self.database, self.write_behind)
-        self.facts.add(self.telemetry)
+        self.facts.add(self.function_logs.listen)
         self.facts.add(self.ledger)
         self._closing(self.write_behind.close)
         self.write_behind.start()
@@ -171,7 +172,7 @@ class _House:
             stock=self.stock,
             packages=self.codes,
             starter=Starter(self.identities.sessions, self.clock, self._answer_inside, self._own_url),
-            logs=self.telemetry,
+            logs=self.function_logs,
             facts=self.facts,
             clock=self.clock,
         )

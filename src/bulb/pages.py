@@ -1,4 +1,4 @@
-"""The server's own pages: what it is and can do, and what its functions would have cost. JSON, for `bulb` and the curious."""
+"""The server's own pages, as JSON: what it is and can do, and what its functions would have cost."""
 
 from collections import Counter
 from collections.abc import Mapping

@@ -26,8 +26,11 @@ class EnvironmentLog(Protocol):
 class LogBook(Protocol):
     """Who keeps the logs (telemetry)."""
 
-    def open(self, environment: EnvironmentRef, spec: FunctionSpec) -> EnvironmentLog:
-        """The log of a new environment; its lines go to the group and stream the reference names."""
+    def open(self, environment: EnvironmentRef, options: FunctionSpec) -> EnvironmentLog:
+        """The log of a new environment; its lines go to the group and stream the reference names.
+
+        Of the options only log format and system log level matter here.
+        """
 
 
 class RoleCredentials(Protocol):

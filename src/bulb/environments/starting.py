@@ -49,5 +49,5 @@ class Starter:
             customer=spec.variables,
         )
         incarnation = Incarnation(sandbox, log, self.endpoint)
-        await incarnation.connect(variables, spec.handler)
+        await incarnation.connect({**variables, **sandbox.variables}, spec.handler)
         return incarnation
