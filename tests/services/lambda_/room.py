@@ -49,8 +49,7 @@ class HeldActivator(Activator):
     gate = threading.Event()
 
     async def _prepare(self, record: FunctionRecord) -> str | None:
-        while not self.gate.is_set():
-            await asyncio.sleep(0.001)
+        await asyncio.to_thread(self.gate.wait, 10)
         return await super()._prepare(record)
 
 
@@ -106,9 +105,14 @@ class Room:
     changed: list[FunctionRef] = field(default_factory=list)
     gate: threading.Event = field(default_factory=threading.Event)
     opened: dict[str, Any] = field(default_factory=dict)
+    clients: dict[Any, Any] = field(default_factory=dict)
 
     def client(self, **further: Any) -> Any:
-        return client("lambda", self.url, parameter_validation=False, **further)
+        """A client, made once: making one takes longer than most tests."""
+        kept = (tuple(sorted(further.items())),)
+        if kept not in self.clients:
+            self.clients[kept] = client("lambda", self.url, parameter_validation=False, **further)
+        return self.clients[kept]
 
     def create(self, name: str = "f", **further: Any) -> dict[str, Any]:
         """A function, Active unless the gate is shut."""
@@ -169,6 +173,7 @@ def open_room(folder: Path, *, resume: bool = True, **options: Any) -> Iterator[
             await activator.resume()
         yield {"lambda": api}
         await activator.close()
+        room.gate.set()  # lets go of the threads of what was held up
         blobs.close()
         await database.close()
 
