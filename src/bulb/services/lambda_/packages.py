@@ -76,4 +76,3 @@ def _checked(package: bytes) -> bytes:
     if len(package) > ZIPPED_CODE_BYTES:
         raise errors.entity_too_large(f"Zipped size must be smaller than {ZIPPED_CODE_BYTES} bytes")
     return package
-
