@@ -139,6 +139,8 @@ def test_a_python_image(prepared: Callable[[str], Prepared], tmp_path: Path) -> 
     assert modes == {0o004}
     again = asyncio.run(Images(image.runtime.parent).image(interpreter))
     assert again == image
+    lean = asyncio.run(Images(image.runtime.parent).image(interpreter, sdk=False))
+    assert (lean.name, lean.prepare, lean.runtime) == ("python3.12-lean", "bulb_runtime:prepare", image.runtime)
     version = importlib.metadata.version("boto3")
     program = f"import sys; sys.path.insert(0, {str(image.runtime)!r}); import boto3; print(boto3.__version__)"
     done = subprocess.run(

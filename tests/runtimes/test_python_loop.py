@@ -51,7 +51,8 @@ def descriptors(event, context):
     return subprocess.run(["ls", "/proc/self/fd"], capture_output=True, text=True, close_fds=False).stdout.split()
 def sdk(event, context):
     import boto3
-    return [boto3.__file__, boto3.client("s3", region_name="eu-west-1").meta.endpoint_url]
+    s3 = boto3.client("s3", region_name="eu-west-1")
+    return [boto3.__file__, s3.meta.endpoint_url, s3._request_signer._credentials.access_key]
 def who(event, context):
     import urllib3
     return urllib3.__file__
@@ -97,9 +98,13 @@ def variables(image: Prepared, task: Path, **more: str) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def running(image: Prepared, task: Path, handler: str, log_fd: int | None = 4, **more: str) -> Iterator[Process]:
+def running(
+    image: Prepared, task: Path, handler: str, log_fd: int | None = 4, prepare: str = "prepare", **more: str
+) -> Iterator[Process]:
     interpreter, built = image
-    program = f"import sys; sys.path.insert(0, {str(built.runtime)!r}); import bulb_runtime as b; b.prepare(); b.run(3)"
+    program = (
+        f"import sys; sys.path.insert(0, {str(built.runtime)!r}); import bulb_runtime as b; b.{prepare}(); b.run(3)"
+    )
     start = {"environment": variables(image, task, **more), "handler": handler, "log_fd": log_fd}
     command = (str(interpreter.executable), *built.command[1:], "-c", program)
     with over_socketpair(command, start, task, {"LANG": "en_US.UTF-8", "LEAK": "host"}) as process:
@@ -335,13 +340,17 @@ def test_the_attempt_is_echoed(one_image: Prepared, task: Path) -> None:
 
 def test_the_sdk_is_there_and_a_packed_one_wins(image: Prepared, task: Path) -> None:
     runtime = image[1].runtime
-    assert invoke(image, task, "app.sdk").request.document == [
-        f"{runtime}/boto3/__init__.py",
-        "https://s3.eu-west-1.amazonaws.com",
-    ]
+    keys = {"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_ENDPOINT_URL": "http://127.0.0.1:4566"}
+    for prepare in ("prepare", "prepare_sdk"):
+        assert invoke(image, task, "app.sdk", prepare=prepare, **keys).request.document == [
+            f"{runtime}/boto3/__init__.py",
+            "http://127.0.0.1:4566",
+            "AKID",
+        ]
     (task / "urllib3").mkdir()
     (task / "urllib3" / "__init__.py").write_text("")
-    assert invoke(image, task, "app.who").request.document == f"{task}/urllib3/__init__.py"
+    for prepare in ("prepare", "prepare_sdk"):
+        assert invoke(image, task, "app.who", prepare=prepare).request.document == f"{task}/urllib3/__init__.py"
 
 
 COMPARED = ["app.echo", "app.none", "app.text", "app.raw", "app.boom", "app.empty", "app.chained", "app.unserialisable"]

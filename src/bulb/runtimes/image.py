@@ -70,34 +70,37 @@ class Images:
     def __init__(self, root: Path) -> None:
         """Nothing is touched before the first image is asked for."""
         self._root = root
-        self._built: dict[Interpreter, RuntimeImage] = {}
+        self._built: dict[tuple[Interpreter, bool], RuntimeImage] = {}
         self._lock = asyncio.Lock()
 
-    async def image(self, interpreter: Interpreter) -> RuntimeImage:
+    async def image(self, interpreter: Interpreter, *, sdk: bool = True) -> RuntimeImage:
         """The image for `interpreter`. The first one ever of a Python version takes about a second.
+
+        `sdk` has Python's zygote load the AWS SDK: a handler's first client comes a tenth of a second sooner, and every
+        fork costs more than half a millisecond more. Without it the SDK is there all the same, loaded when imported.
 
         Raises BulbError when the interpreter cannot run what it must run.
         """
         async with self._lock:
-            image = self._built.get(interpreter)
+            image = self._built.get((interpreter, sdk))
             if image is None:
-                image = self._built[interpreter] = await asyncio.to_thread(self._build, interpreter)
+                image = self._built[interpreter, sdk] = await asyncio.to_thread(self._build, interpreter, sdk)
         return image
 
-    def _build(self, interpreter: Interpreter) -> RuntimeImage:
+    def _build(self, interpreter: Interpreter, sdk: bool) -> RuntimeImage:
         runtime = RUNTIMES[interpreter.runtime]
         inside = LANGUAGE_DIR / interpreter.executable.relative_to(interpreter.prefix)
         forks = runtime.family == "python"
         directory = self._runtime_directory(runtime, interpreter)
         return RuntimeImage(
-            name=runtime.identifier,
+            name=runtime.identifier if sdk or not forks else f"{runtime.identifier}-lean",
             language=interpreter.prefix,
             runtime=directory,
             command=(
                 str(inside),
                 *(PYTHON_FLAGS if forks else (*_node_flags(interpreter.version), f"{RUNTIME_DIR}/index.mjs")),
             ),
-            prepare="bulb_runtime:prepare_sdk" if forks else None,
+            prepare=("bulb_runtime:prepare_sdk" if sdk else "bulb_runtime:prepare") if forks else None,
             run="bulb_runtime:run" if forks else None,
             forks=forks,
             environment=MappingProxyType(base_variables(runtime)),

@@ -14,7 +14,7 @@ import stat
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -63,6 +63,19 @@ class CodeStore:
     async def remove(self, digest: str) -> None:
         """Forget a package nothing refers to any more."""
         await asyncio.to_thread(_remove, self._root / digest)
+
+    async def sweep(self, keep: Collection[str]) -> int:
+        """Forget every package but those with digests in `keep`, and what a crash left half unpacked; how many went.
+
+        Only before anything runs: an environment may still be using what nothing refers to any more.
+        """
+        return await asyncio.to_thread(self._sweep, frozenset(keep))
+
+    def _sweep(self, keep: frozenset[str]) -> int:
+        unwanted = [tree for tree in self._root.iterdir() if tree.name not in keep] if self._root.is_dir() else []
+        for tree in unwanted:
+            _remove(tree)
+        return len(unwanted)
 
     def _build(self, final: Path, fill: Callable[[Path], None]) -> None:
         self._root.mkdir(parents=True, exist_ok=True)
