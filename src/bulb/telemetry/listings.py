@@ -30,7 +30,15 @@ def group(connection: Connection, name: GroupName) -> Group:
 
 
 def groups(
-    connection: Connection, account: str, region: str, *, prefix: str, pattern: str, after: str, limit: int
+    connection: Connection,
+    account: str,
+    region: str,
+    *,
+    prefix: str,
+    pattern: str,
+    log_class: str | None,
+    after: str,
+    limit: int,
 ) -> list[Group]:
     """Groups of an account and region behind `after`, by name."""
     query = (
@@ -41,7 +49,10 @@ def groups(
         .limit(limit)
     )
     if pattern:
-        query = query.where(func.lower(log_groups.c.name).contains(pattern.lower(), autoescape=True))
+        # Not LIKE: SQLite's takes an upper-case letter for a lower-case one.
+        query = query.where(func.replace(log_groups.c.name, pattern, "") != log_groups.c.name)
+    if log_class is not None:
+        query = query.where(log_groups.c.log_class == log_class)
     return [_group(row) for row in connection.execute(query)]
 
 

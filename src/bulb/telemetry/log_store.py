@@ -83,7 +83,7 @@ class LogStore:
         await self._write(create)
 
     async def delete_group(self, name: GroupName) -> None:
-        """Delete a group with all in it. Raises AwsError InvalidOperationException for a protected one."""
+        """Delete a group with all in it. Raises AwsError ValidationException for a protected one."""
 
         def remove(connection: Connection) -> None:
             group = rows.find_group(connection, name)
@@ -101,12 +101,27 @@ class LogStore:
         return await self._read(lambda connection: listings.group(connection, name))
 
     async def describe_groups(
-        self, account: str, region: str, *, prefix: str = "", pattern: str = "", after: str = "", limit: int = 50
+        self,
+        account: str,
+        region: str,
+        *,
+        prefix: str = "",
+        pattern: str = "",
+        log_class: str | None = None,
+        after: str = "",
+        limit: int = 50,
     ) -> list[Group]:
-        """Groups by name, those behind `after`. `pattern` is found anywhere in a name, whatever its case."""
+        """Groups by name, those behind `after`. `pattern` is found anywhere in a name."""
         return await self._read(
             lambda connection: listings.groups(
-                connection, account, region, prefix=prefix, pattern=pattern, after=after, limit=limit
+                connection,
+                account,
+                region,
+                prefix=prefix,
+                pattern=pattern,
+                log_class=log_class,
+                after=after,
+                limit=limit,
             )
         )
 
