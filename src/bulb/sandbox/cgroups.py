@@ -20,6 +20,7 @@ _ROOT = Path("/sys/fs/cgroup")
 _PERIOD_US = 100_000
 _MIN_QUOTA_US = 1_000
 _NO_LIMIT = "-1"
+_CLEAR_PAUSE_S = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,16 +236,25 @@ def sweep(tops: list[str]) -> None:
 
 
 def clear(directories: list[str], patience_s: float = 2.0) -> None:
-    """Kill whatever still runs in `directories` and remove them. Gives up on one that stays busy."""
+    """Kill whatever still runs in `directories` and remove them. Gives up on what stays busy for `patience_s`."""
     deadline = time.monotonic() + patience_s
-    for directory in directories:
-        while os.path.isdir(directory):
-            for group in [*(entry.path for entry in os.scandir(directory) if entry.is_dir()), directory]:
-                _kill_all(group)
-                _remove(group)
-            if time.monotonic() > deadline:
-                break
-            time.sleep(0.002)
+    left = directories
+    while left and time.monotonic() < deadline:
+        # Every directory in turn, again and again: a process leaves them all only once it is thawed in its freezer.
+        left = [directory for directory in left if not _clear_once(directory)]
+        if left:
+            time.sleep(_CLEAR_PAUSE_S)
+
+
+def _clear_once(directory: str) -> bool:
+    try:
+        groups = [entry.path for entry in os.scandir(directory) if entry.is_dir()]
+    except FileNotFoundError:
+        return True
+    for group in groups:
+        _kill_all(group)
+        _remove(group)
+    return _remove(directory)
 
 
 def _kill_all(group: str) -> None:

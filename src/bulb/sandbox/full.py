@@ -1,6 +1,7 @@
 """The full rung: root, cgroups, own network, own user id, /tmp of the size asked for."""
 
 import asyncio
+import errno
 import heapq
 import socket
 from collections.abc import Callable, Mapping
@@ -13,15 +14,33 @@ from bulb.sandbox.model import ENDPOINT_PORT, RUNTIME_PORT, Code, Limits
 from bulb.sandbox.mounts import Mounts
 from bulb.sandbox.network import Network, NetworkProvider
 
+_RANGES = 64
 _REMOVE_TRIES, _REMOVE_PAUSE_S = 50, 0.01
 
 
 class Identities:
-    """User ids nobody else on the machine has, lowest first; one is used again only after its sandbox is closed."""
+    """User ids nobody else on the machine has, lowest first; one is used again only after its sandbox is closed.
 
-    def __init__(self, first: int, count: int) -> None:
-        self.first, self.count = first, count
-        self._free = list(range(first, first + count))
+    Several servers on one machine take different ranges: a range is held by a socket in the abstract namespace, whose
+    name the kernel frees with the process, however that ends.
+    """
+
+    def __init__(self, base: int, count: int) -> None:
+        """Take the first range of `count` ids from `base` on that no other server holds. Raises OSError."""
+        self._lock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.first, self.count = base + self._take_range() * count, count
+        self._free = list(range(self.first, self.first + count))
+
+    def _take_range(self) -> int:
+        for index in range(_RANGES):
+            try:
+                self._lock.bind(f"\0bulb-identities-{index}")
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+            else:
+                return index
+        raise BlockingIOError(f"{_RANGES} servers hold all ranges of sandbox user ids")
 
     def take(self) -> int:
         """An unused id. Raises OSError when all are in use."""
@@ -32,6 +51,10 @@ class Identities:
     def give_back(self, identity: int) -> None:
         """Nothing runs under `identity` any more."""
         heapq.heappush(self._free, identity)
+
+    def close(self) -> None:
+        """Let another server have the range."""
+        self._lock.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +172,11 @@ class FullCell:
         limit = self._limits.memory_mb * MB
         self._watch = MemoryWatch(self._group, trigger, limit, self._tmp.used_bytes, self._kill)
         self._watch.start()
+
+    @property
+    def is_watching(self) -> bool:
+        """The memory watch has taken effect."""
+        return self._watch is not None and self._watch.armed
 
     def unwatch(self) -> None:
         """See `Cell`."""

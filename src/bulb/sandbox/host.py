@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bulb.core.ids import hex_id
 from bulb.sandbox.cell import Cell
-from bulb.sandbox.full import FullCell, Identities, Workshop
+from bulb.sandbox.full import FullCell
 from bulb.sandbox.inside.root import default_identity
 from bulb.sandbox.model import BLANK_LIMITS, Code, Image, Limits, Rung, RungReport, SandboxError
 from bulb.sandbox.network import NetworkProvider
@@ -67,6 +67,10 @@ class SandboxHost:
     async def prepare(self, image: Image) -> None:
         """Start the zygote of `image`, if it does not run. Raises SandboxError with what it said."""
         await self._zygote(image)
+
+    def zygote_pid(self, name: str) -> int:
+        """The process id of the zygote of the image `name`. Raises KeyError when it was never started."""
+        return self._zygotes[name].pid
 
     async def _zygote(self, image: Image) -> ZygoteClient:
         zygote = self._zygotes.get(image.name)

@@ -49,6 +49,7 @@ class MemoryWatch:
         self._arming: asyncio.Task[None] | None = None
         self._stopped = False
         self.exceeded = False
+        self.armed = False
 
     def start(self) -> None:
         """Begin; takes effect some milliseconds later, until then the backstop holds alone."""
@@ -77,6 +78,7 @@ class MemoryWatch:
                 high = self._limit + excused
                 low = 0 if excused < _SLACK_BYTES else max(_PAGE, used - max(_SLACK_BYTES, excused // 4))
                 await self._trigger.arm(low, high, self._crossed)
+                self.armed = True
                 if low <= self._group.memory().total <= high:
                     return
         except OSError:

@@ -61,6 +61,7 @@ class Choice:
         self.workshop.triggers.close()
         await asyncio.to_thread(self.workshop.mounts.close)
         await asyncio.to_thread(self.workshop.cgroups.close)
+        self.workshop.identities.close()
         os.close(self.janitor_pipe)
 
 
@@ -108,12 +109,13 @@ async def _furnish(networks: NetworkProvider) -> tuple[Workshop, int]:
         finally:
             await loop.run_in_executor(mounts.thread, storage.close)
         (await networks.take()).discard()
+        identities = Identities(_FIRST_UID, _UIDS)
     except BaseException as error:
         mounts.close()
         cgroups.close()
         raise OSError(str(error)) from error
     triggers = ThresholdTriggers() if cgroups.version == 1 else HighTriggers()
-    workshop = Workshop(cgroups, mounts, networks, Identities(_FIRST_UID, _UIDS), triggers)
+    workshop = Workshop(cgroups, mounts, networks, identities, triggers)
     return workshop, await asyncio.to_thread(janitor.start, cgroups.directories)
 
 

@@ -103,6 +103,11 @@ class ZygoteClient:
             raise
         return client
 
+    @property
+    def pid(self) -> int:
+        """Its process id on the machine."""
+        return self._process.pid
+
     def spawn(self, name: str, order: Order, process: Process) -> None:
         """Ask for a process. Returns at once; `process` is told how it goes."""
         message = {"do": "spawn", "id": name, **order.fields, "fds": [use for use, _ in order.descriptors]}

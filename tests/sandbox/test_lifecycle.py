@@ -1,0 +1,220 @@
+"""Claiming, restarting, freezing, ending: the life of sandboxes on the full rung."""
+
+import asyncio
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from bulb.sandbox.host import Sandbox, SandboxHost
+from bulb.sandbox.model import Code, Image, Limits, SandboxError
+from tests.sandbox.support import (
+    SMALL,
+    ask,
+    cgroups_of,
+    code_at,
+    greet,
+    log_of,
+    node_image,
+    on_host,
+    processes_of,
+    python_image,
+    refused,
+    root_only,
+    running,
+    tell,
+)
+
+pytestmark = root_only
+
+
+def test_a_claimed_blank_has_the_function_and_its_limits(tmp_path: Path) -> None:
+    async def body(host: SandboxHost) -> None:
+        sandbox = await host.start_blank(python_image())
+        await greet(sandbox)
+        assert await ask(sandbox, "import os; answer = os.listdir('/var/task')") == []
+        code = Code(code_at(tmp_path / "code"), code_at(tmp_path / "opt"))
+        began = time.perf_counter()
+        await sandbox.claim(Limits(memory_mb=256, tmp_mb=1024), code)
+        assert time.perf_counter() - began < 0.1
+        os_view = "answer = os.listdir('/var/task'), os.listdir('/opt'), os.statvfs('/tmp').f_blocks * 4096 >> 20"
+        assert await ask(sandbox, os_view) == (["app.py"], ["app.py"], 1024)
+        assert "[Errno 30]" in await refused(sandbox, "open('/var/task/x', 'w')")
+        await ask(sandbox, "held = bytearray(150 << 20)")
+        await sandbox.close()
+
+    on_host(tmp_path, body)
+
+
+def test_a_restart_keeps_tmp_and_nothing_else(tmp_path: Path) -> None:
+    async def body(host: SandboxHost) -> None:
+        async with running(host, python_image(), code_at(tmp_path / "code")) as sandbox:
+            await ask(
+                sandbox, "import os; open('/tmp/kept', 'w').write('x'); os.fork() or __import__('time').sleep(60)"
+            )
+            pid, uid = sandbox.pid, await ask(sandbox, "answer = os.getuid()")
+            await sandbox.restart()
+            await greet(sandbox)
+            assert sandbox.pid != pid
+            assert processes_of(uid) == [sandbox.pid]
+            assert await ask(sandbox, "import os; answer = os.listdir('/tmp'), os.listdir('/var/task')") == (
+                ["kept"],
+                ["app.py"],
+            )
+            connect = "import socket; answer = socket.socket().connect_ex(('127.0.0.1', 9001))"
+            assert await ask(sandbox, connect) == 0
+            await tell(sandbox, "held = bytearray(400 << 20)")
+            assert (await asyncio.wait_for(asyncio.shield(sandbox.exited), 10)).oom
+
+    on_host(tmp_path, body)
+
+
+def test_nothing_survives_a_kill(tmp_path: Path) -> None:
+    async def body(host: SandboxHost) -> None:
+        async with running(host, python_image(), code_at(tmp_path / "code")) as sandbox:
+            daemon = """
+import os, signal, time
+for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    signal.signal(number, signal.SIG_IGN)
+if os.fork() == 0:
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    time.sleep(60)
+os.wait()
+answer = os.getuid()
+"""
+            uid = await ask(sandbox, daemon)
+            assert len(processes_of(uid)) == 2
+            await sandbox.terminate()
+            assert await ask(sandbox, "answer = 1") == 1
+            ended = await sandbox.kill()
+            assert (ended.signal, ended.status, ended.oom) == (9, None, False)
+            assert processes_of(uid) == []
+
+    on_host(tmp_path, body)
+
+
+def test_a_handler_of_sigterm_is_called(tmp_path: Path) -> None:
+    async def body(host: SandboxHost) -> None:
+        async with running(host, python_image(), code_at(tmp_path / "code")) as sandbox:
+            await ask(sandbox, "import signal, os; signal.signal(signal.SIGTERM, lambda *_: os._exit(7))")
+            await sandbox.terminate()
+            assert (await asyncio.wait_for(asyncio.shield(sandbox.exited), 10)).status == 7
+
+    on_host(tmp_path, body)
+
+
+def test_frozen_means_still_and_a_frozen_sandbox_can_be_killed(tmp_path: Path) -> None:
+    async def body(host: SandboxHost) -> None:
+        async with running(host, python_image(), code_at(tmp_path / "code")) as sandbox:
+            sandbox.freeze()
+            await tell(sandbox, "answer = 5")
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(asyncio.get_running_loop().sock_recv(sandbox.api, 1), 0.1)
+            sandbox.thaw()
+            length = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(sandbox.api, 6), 5)
+            assert length.endswith(b"=5")
+            sandbox.freeze()
+            assert (await asyncio.wait_for(sandbox.kill(), 5)).signal == 9
+
+    on_host(tmp_path, body)
+
+
+def test_the_cpu_share_begins_after_init(tmp_path: Path) -> None:
+    async def body(host: SandboxHost) -> None:
+        async with running(host, python_image(), code_at(tmp_path / "code")) as sandbox:
+            quota = next(Path("/sys/fs/cgroup/cpu").glob(f"bulb/{os.getpid()}-*/{sandbox.id}/cpu.cfs_quota_us"))
+            assert quota.read_text() == "-1\n"
+            sandbox.end_init()
+            assert quota.read_text() == f"{128 * 100_000 // 1769}\n"
+            burn = """
+import time
+began, cpu = time.monotonic(), time.process_time()
+while time.monotonic() - began < 0.6: pass
+answer = (time.process_time() - cpu) / (time.monotonic() - began)
+"""
+            assert await ask(sandbox, burn) < 0.2
+
+    on_host(tmp_path, body)
+
+
+def test_output_and_frames_come_through_one_pipe(tmp_path: Path) -> None:
+    async def body(host: SandboxHost) -> None:
+        async with running(host, python_image(), code_at(tmp_path / "code")) as sandbox:
+            await ask(sandbox, "import os; os.write(1, b'out '); os.write(2, b'err '); os.write(4, b'frame')")
+            assert log_of(sandbox) == b"out err frame"
+
+    on_host(tmp_path, body)
+
+
+def test_node_comes_from_stock(tmp_path: Path) -> None:
+    async def body(host: SandboxHost) -> None:
+        sandbox = await host.start_blank(node_image())
+        await greet(sandbox)
+        await sandbox.claim(SMALL, Code(code_at(tmp_path / "code")))
+        source = """(await import('node:fs')).readdirSync('/var/task').concat(await new Promise((done) => {
+            import('node:worker_threads').then(({ Worker }) => new Worker("require('worker_threads').parentPort.postMessage('thread')", { eval: true }).on('message', done)) }))
+            .concat([process.getuid() >= 1900000000, Object.keys(process.env).length, eval('1+1')])"""  # noqa: E501
+        loop = asyncio.get_running_loop()
+        await loop.sock_sendall(sandbox.api, " ".join(source.split()).encode() + b"\n")
+        answer = json.loads(await asyncio.wait_for(loop.sock_recv(sandbox.api, 4096), 20))
+        assert answer == {"answer": ["app.py", "thread", True, 2, 2]}
+        await sandbox.close()
+
+    on_host(tmp_path, body)
+
+
+def test_a_zygote_that_cannot_start_says_why(tmp_path: Path) -> None:
+    async def body(host: SandboxHost) -> None:
+        good = python_image()
+        broken = Image("broken", good.language, good.runtime, good.command, "probe:nothing", "probe:run", True, {})
+        with pytest.raises(SandboxError, match="nothing"):
+            await host.prepare(broken)
+        missing = Image("missing", good.language, good.runtime, ("/var/lang/bin/none",), None, "probe:run", True, {})
+        with pytest.raises(SandboxError, match="No such file"):
+            await host.prepare(missing)
+
+    on_host(tmp_path, body)
+
+
+def test_a_dead_zygote_ends_its_sandboxes_and_is_replaced(tmp_path: Path) -> None:
+    async def body(host: SandboxHost) -> None:
+        image, code = python_image(), code_at(tmp_path / "code")
+        async with running(host, image, code) as sandbox:
+            uid = await ask(sandbox, "import os; answer = os.getuid()")
+            os.kill(host.zygote_pid(image.name), signal.SIGKILL)
+            ended = await asyncio.wait_for(asyncio.shield(sandbox.exited), 5)
+            assert ended.failure is not None
+            assert "died" in ended.failure
+            for _ in range(100):
+                if not processes_of(uid):
+                    break
+                await asyncio.sleep(0.01)
+            assert processes_of(uid) == []
+            async with running(host, image, code) as another:
+                assert await ask(another, "answer = 1") == 1
+
+    on_host(tmp_path, body)
+
+
+def test_a_burst_of_200(tmp_path: Path) -> None:
+    async def body(host: SandboxHost) -> None:
+        image, code = python_image(), Code(code_at(tmp_path / "code"))
+        await host.prepare(image)
+        began = time.perf_counter()
+        sandboxes = await asyncio.gather(*(host.start(image, SMALL, code) for _ in range(200)))
+        await asyncio.gather(*(greet(sandbox) for sandbox in sandboxes))
+        assert time.perf_counter() - began < 10
+        answers = await asyncio.gather(*(ask(sandbox, "import os; answer = os.getuid()") for sandbox in sandboxes))
+        assert len(set(answers)) == 200
+        descriptors = len(os.listdir("/proc/self/fd"))
+        await asyncio.gather(*(sandbox.close() for sandbox in sandboxes))
+        assert len(os.listdir("/proc/self/fd")) < descriptors - 200 * 4
+        assert [entry for path in cgroups_of(os.getpid()) for entry in path.iterdir() if entry.is_dir()] == []
+
+    on_host(tmp_path, body)
+    assert cgroups_of(os.getpid()) == []

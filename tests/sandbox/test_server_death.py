@@ -1,0 +1,56 @@
+"""A server that is killed leaves nothing: no process, no cgroup, no mount."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tests.sandbox.support import cgroups_of, code_at, processes_of, root_only
+
+pytestmark = root_only
+
+_SERVER = """
+import asyncio, sys, time
+from pathlib import Path
+from tests.sandbox.support import *
+
+async def main():
+    host = await SandboxHost.open(Path(sys.argv[1]), Rung.FULL)
+    uids = []
+    for frozen in (False, True, False):
+        sandbox = await host.start(python_image(), SMALL, Code(Path(sys.argv[2])))
+        await greet(sandbox)
+        uids.append(await ask(sandbox, "import os; answer = os.fork() and os.getuid() or __import__('time').sleep(60)"))
+        if frozen:
+            sandbox.freeze()
+    print(*uids, flush=True)
+    await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
+
+
+def test_a_killed_server_leaves_nothing(tmp_path: Path) -> None:
+    mounts = Path("/proc/mounts").read_text()
+    server = subprocess.Popen(
+        [sys.executable, "-c", _SERVER, str(tmp_path), str(code_at(tmp_path / "code"))],
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+    )
+    assert server.stdout is not None
+    with server.stdout:
+        uids = [int(word) for word in server.stdout.readline().split()]
+    assert len(uids) == 3
+    assert all(len(processes_of(uid)) == 2 for uid in uids)
+    assert cgroups_of(server.pid)
+    server.send_signal(signal.SIGKILL)
+    server.wait()
+    deadline = time.monotonic() + 3
+    while time.monotonic() < deadline and (any(map(processes_of, uids)) or cgroups_of(server.pid)):
+        time.sleep(0.02)
+    assert [processes_of(uid) for uid in uids] == [[], [], []]
+    assert cgroups_of(server.pid) == []
+    assert Path("/proc/mounts").read_text() == mounts
+    assert os.path.ismount("/proc")
