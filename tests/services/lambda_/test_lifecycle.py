@@ -239,3 +239,16 @@ def test_a_lost_blob_makes_the_update_fail_and_the_old_code_runs_on(tmp_path: Pa
         assert shown["LastUpdateStatusReasonCode"] == "InternalError"
         room.client().invoke(FunctionName="f")
         assert (room.runner.invocations[0].spec.code / "app.py").read_text() == "first = 1\n"
+
+
+def test_unpacked_code_that_nothing_uses_goes_at_the_next_start(tmp_path: Path) -> None:
+    with open_room(tmp_path) as room:
+        room.create("kept")
+        room.create("gone", Code={"ZipFile": zipped({"gone.py": ""})})
+        room.client().delete_function(FunctionName="gone")
+    (tmp_path / "code" / ".half").mkdir()
+    assert len(list((tmp_path / "code").iterdir())) == 3
+    with open_room(tmp_path) as room:
+        (left,) = (tmp_path / "code").iterdir()
+        assert (left / "app.py").exists()
+        assert room.client().invoke(FunctionName="kept")["StatusCode"] == 200

@@ -34,7 +34,11 @@ class Activator:
         self._tasks: dict[FunctionRef, asyncio.Task[None]] = {}
 
     async def resume(self) -> None:
-        """Take up what an earlier process left unfinished. Called once at start."""
+        """Take up what an earlier process left unfinished, and clear away unpacked code that nothing uses any more.
+
+        Called once at start, before anything runs.
+        """
+        await self._packages.sweep(await self._store.codes_in_use())
         for ref in await self._store.unsettled():
             self.begin(ref)
 

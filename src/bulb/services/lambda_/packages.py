@@ -3,7 +3,7 @@
 The blob is what lasts; the unpacked folder can always be made again from it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -48,6 +48,10 @@ class Packages:
     async def folder(self, code: Code) -> Path:
         """The unpacked package, made again from the blob when it is gone."""
         return await self._codes.unpack(self._blobs.path(code.digest), code.digest)
+
+    async def sweep(self, in_use: Collection[str]) -> None:
+        """Remove unpacked packages whose digests are not `in_use`. Only at start, before anything runs."""
+        await self._codes.sweep(in_use)
 
     async def _bytes(self, account: str, region: str, source: Mapping[str, Any]) -> bytes:
         package: bytes | None = source.get("ZipFile")

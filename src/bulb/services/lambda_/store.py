@@ -13,7 +13,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from bulb.core.facts import FunctionRef
 from bulb.services.lambda_ import documents, errors
-from bulb.services.lambda_.model import LATEST, FunctionKey, FunctionRecord, Policy, Usage
+from bulb.services.lambda_.model import LATEST, Code, FunctionKey, FunctionRecord, Policy, Usage
 from bulb.storage.blobs import BlobStore
 from bulb.storage.database import Database
 from bulb.storage.schema.lambda_ import functions, policies, versions
@@ -124,6 +124,14 @@ class LambdaStore:
 
         return await self._database.read(read)
 
+    async def codes_in_use(self) -> set[str]:
+        """The digests of all packages that some version runs or is about to run."""
+
+        def read(connection: Connection) -> set[str]:
+            return {code.digest for row in connection.execute(select(versions)) for code in _codes(_record(row))}
+
+        return await self._database.read(read)
+
     async def usage(self, account: str, region: str) -> Usage:
         """How many functions, how much code."""
         return await self._database.read(lambda connection: _usage(connection, account, region))
@@ -178,7 +186,7 @@ class LambdaStore:
             self._blobs.release(connection, code.digest)
 
 
-def _codes(record: FunctionRecord | None) -> list[Any]:
+def _codes(record: FunctionRecord | None) -> list[Code]:
     if record is None:
         return []
     return [definition.code for definition in (record.definition, record.running) if definition is not None]
