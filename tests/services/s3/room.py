@@ -9,11 +9,12 @@ from typing import Any
 from botocore import xform_name
 
 from bulb.core.calls import Answer, Call, Caller
-from bulb.services.s3 import S3Api, S3Store
+from bulb.services.s3 import IdentitySigners, S3Api, S3Store
 from bulb.storage import outbox
 from bulb.storage.blobs import BlobStore
 from bulb.storage.database import Database
 from tests.support.clock import MovableClock
+from tests.support.gateway import NoIdentities
 
 ACCOUNT = "000000000000"
 
@@ -35,7 +36,7 @@ class Room:
         self.database, self.blobs, self.clock = database, blobs, clock
         self.targets = Targets()
         self.store = S3Store.over(database, blobs)
-        self.api = S3Api(self.store, self.targets, clock)
+        self.api = S3Api(self.store, self.targets, clock, IdentitySigners(NoIdentities(), enforce=False))
 
     async def __call__(
         self, operation: str, account: str = ACCOUNT, region: str = "us-east-1", **params: Any

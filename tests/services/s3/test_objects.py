@@ -213,8 +213,8 @@ def test_copies(tmp_path: Path) -> None:
         got = await room("GetObject", Bucket="to-there", Key="copy")
         assert (got["ContentType"], got["Metadata"], got["TagCount"]) == ("text/x", {"m": "1"}, 1)
         await room(
-            "CopyObject", Bucket="to-there", Key="copy2", CopySource="/from-here/a%2Bb%20c", MetadataDirective="REPLACE",
-            TaggingDirective="REPLACE", Metadata={"m": "2"}, Tagging="t=2&u=3",
+            "CopyObject", Bucket="to-there", Key="copy2", CopySource="/from-here/a%2Bb%20c",
+            MetadataDirective="REPLACE", TaggingDirective="REPLACE", Metadata={"m": "2"}, Tagging="t=2&u=3",
         )  # fmt: skip
         got = await room("GetObject", Bucket="to-there", Key="copy2")
         assert (got["ContentType"], got["Metadata"], got["TagCount"]) == ("binary/octet-stream", {"m": "2"}, 2)

@@ -26,7 +26,7 @@ class Form:
 
 
 async def read_form(content_type: str, body: AsyncIterable[bytes]) -> Form:
-    """Read up to the beginning of the file. Raises MalformedPOSTRequest, MaxPostPreDataLengthExceededError and others."""
+    """Read up to the beginning of the file. Raises AwsError 400 for what is not such a form."""
     delimiter = b"\r\n--" + _boundary(content_type)
     source = _Source(body)
     fields: dict[str, str] = {}

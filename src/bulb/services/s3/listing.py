@@ -84,7 +84,7 @@ def after_key(marker: str, prefix: str, delimiter: str) -> Position | None:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What every listing is asked: keys of `bucket` under `prefix`, rolled up at `delimiter`, `limit` entries a page."""
+    """What a listing is asked: keys of `bucket` under `prefix`, rolled up at `delimiter`, `limit` entries a page."""
 
     bucket: str
     prefix: str

@@ -3,6 +3,10 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from bulb.core.errors import AwsError
+from bulb.core.ids import ACCOUNT_ID, DEFAULT_ACCOUNT
+from bulb.services.s3 import errors
+
 
 class NotificationTargets(Protocol):
     """Whoever knows the functions a bucket may call."""
@@ -28,3 +32,51 @@ class PostSigners(Protocol):
 
     def anonymous(self) -> PostSigner:
         """The account of an unsigned form. Raises AwsError AccessDenied when credentials are enforced."""
+
+
+class Identity(Protocol):
+    """Who an access key belongs to."""
+
+    @property
+    def account(self) -> str:
+        """Twelve digits."""
+
+    @property
+    def user_id(self) -> str:
+        """The principal's unique id."""
+
+    @property
+    def secret(self) -> str | None:
+        """The secret key, or None when it is not known here."""
+
+
+class Identities(Protocol):
+    """The access keys that exist; the gateway's own collaborator fits."""
+
+    def resolve(self, access_key: str, session_token: str | None, now: float) -> Identity | None:
+        """Who this key is, or None when nobody's."""
+
+
+class IdentitySigners:
+    """Signers by the rule the gateway has for other requests: verified when `enforce`, else taken at their word."""
+
+    def __init__(self, identities: Identities, *, enforce: bool) -> None:
+        self._identities = identities
+        self._enforce = enforce
+
+    def signer(self, access_key: str, session_token: str | None, now: float) -> PostSigner:
+        """The signer; without `enforce` its secret is kept back, so that nothing is verified."""
+        identity = self._identities.resolve(access_key, session_token, now)
+        if identity is not None and (identity.secret is not None or not self._enforce):
+            return PostSigner(identity.account, identity.user_id, identity.secret if self._enforce else None)
+        if self._enforce:
+            message = "The AWS Access Key Id you provided does not exist in our records."
+            raise AwsError("InvalidAccessKeyId", message, status=403)
+        account = access_key if ACCOUNT_ID.match(access_key) else DEFAULT_ACCOUNT
+        return PostSigner(account, account, None)
+
+    def anonymous(self) -> PostSigner:
+        """Nobody: the default account, unless credentials are enforced."""
+        if self._enforce:
+            raise errors.access_denied()
+        return PostSigner(DEFAULT_ACCOUNT, "anonymous", None)

@@ -1,4 +1,4 @@
-"""The operations, one coroutine method each, named as boto3 names them. An operation without a method is one Bulb lacks."""
+"""The operations: one coroutine method each, named as boto3 names them. One without a method is one Bulb lacks."""
 
 from bulb.services.s3.api.attributes import AttributeOperations
 from bulb.services.s3.api.buckets import BucketOperations
@@ -7,6 +7,7 @@ from bulb.services.s3.api.listing import ListingOperations
 from bulb.services.s3.api.multipart import MultipartOperations
 from bulb.services.s3.api.notifications import NotificationOperations
 from bulb.services.s3.api.objects import ObjectOperations
+from bulb.services.s3.api.post import PostOperations
 from bulb.services.s3.api.tagging import TaggingOperations
 from bulb.services.s3.api.versioning import VersioningOperations
 
@@ -19,6 +20,7 @@ class S3Api(
     MultipartOperations,  # with CopyObject, whose source a part may have too
     NotificationOperations,
     ObjectOperations,
+    PostOperations,
     TaggingOperations,
     VersioningOperations,
 ):

@@ -16,10 +16,8 @@ from bulb.wire.errors import HOST_ID
 class Operations:
     """The store and the neighbours an operation works with."""
 
-    def __init__(
-        self, store: S3Store, targets: NotificationTargets, clock: Clock, signers: PostSigners | None = None
-    ) -> None:
-        """Take `signers` for form uploads; without them, forms are taken at their word."""
+    def __init__(self, store: S3Store, targets: NotificationTargets, clock: Clock, signers: PostSigners) -> None:
+        """Take `signers` for form uploads, whose signatures the gateway does not see."""
         self._store = store
         self._targets = targets
         self._clock = clock

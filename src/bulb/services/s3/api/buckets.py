@@ -96,7 +96,7 @@ def _region(caller_region: str, constraint: str | None) -> str:
         constraint = "eu-west-1"
     if constraint is None and caller_region != _HOME_REGION:
         raise _illegal_location("unspecified")
-    if constraint is not None and constraint != caller_region and caller_region != _HOME_REGION:
+    if constraint is not None and caller_region not in (constraint, _HOME_REGION):
         raise _illegal_location(constraint)
     if constraint == _HOME_REGION:
         raise AwsError("InvalidLocationConstraint", "The specified location-constraint is not valid")
