@@ -277,6 +277,23 @@ def test_search_path(image: Prepared, task: Path) -> None:
     assert argv == [main]
 
 
+def test_the_zygotes_modules_are_out_of_the_way(one_image: Prepared, task: Path, tmp_path: Path) -> None:
+    """A function's module may have the name of one the zygote has loaded."""
+    (tmp_path / "zygote").mkdir()
+    (tmp_path / "zygote" / "wire.py").write_text("handler = 'not a function'")
+    (task / "wire.py").write_text("def handler(event, context): return 'mine'")
+    interpreter, built = one_image
+    program = (
+        f"import sys; sys.path[:0] = [{str(built.runtime)!r}, {str(tmp_path / 'zygote')!r}]; import wire\n"
+        "import bulb_runtime as b; b.prepare(); b.run(3)"
+    )
+    start = {"environment": variables(one_image, task), "handler": "wire.handler", "log_fd": 4}
+    with over_socketpair((str(interpreter.executable), "-S", "-c", program), start, task, {}) as process:
+        answered = process.invoke(b"{}")
+        assert answered is not None
+        assert answered.request.body == b'"mine"'
+
+
 def test_other_content_types_stay_bytes(one_image: Prepared, task: Path) -> None:
     event = Event(b"abc", headers={"Content-Type": "text/plain"})
     assert invoke(one_image, task, "app.typed", event).request.document == "bytes"

@@ -26,6 +26,9 @@ BUNDLED = frozenset({"boto3", "botocore", "s3transfer", "urllib3", "jmespath", "
 # Whose models are parsed in the zygote: 16 MB shared by all children.
 PREPARED_SERVICES = ("s3", "sqs", "sns", "dynamodb")
 
+# The zygote's own modules, by name: a function's module of the same name must not find them loaded.
+_foreign: list[str] = []
+
 
 def prepare() -> None:
     """Import what nearly every handler needs. The pages are shared by all children until somebody writes to them."""
@@ -34,6 +37,7 @@ def prepare() -> None:
     import bulb_runtime_json  # noqa: F401
 
     _name_interactive_builtins()
+    _foreign.extend(name for name, module in sys.modules.items() if _is_foreign(name, module))
 
 
 def prepare_sdk() -> None:
@@ -99,6 +103,8 @@ def settle(start: dict[str, Any]) -> None:
         os.set_inheritable(log_fd, False)
     sys.argv = [RUNTIME_DIR + "/bootstrap.py"]
     _replace_main_module()
+    for name in _foreign:
+        sys.modules.pop(name, None)
     _set_search_path()
 
 
@@ -162,6 +168,13 @@ def _is_standard_library(directory: str) -> bool:
     library = os.path.dirname(os.__file__)
     archive = f"python{sys.version_info[0]}{sys.version_info[1]}.zip"
     return directory in (library, library + "/lib-dynload") or os.path.basename(directory) == archive
+
+
+def _is_foreign(name: str, module: types.ModuleType) -> bool:
+    """Neither the standard library's nor from our runtime directory."""
+    file = getattr(module, "__file__", None)
+    library = os.path.dirname(os.__file__)
+    return name != "__main__" and bool(file) and not str(file).startswith((library + "/", RUNTIME_DIR + "/"))
 
 
 def _brings_own_sdk(directory: str) -> bool:
