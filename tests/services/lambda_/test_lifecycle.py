@@ -3,6 +3,7 @@
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -252,3 +253,46 @@ def test_unpacked_code_that_nothing_uses_goes_at_the_next_start(tmp_path: Path) 
         (left,) = (tmp_path / "code").iterdir()
         assert (left / "app.py").exists()
         assert room.client().invoke(FunctionName="kept")["StatusCode"] == 200
+
+
+def test_a_function_that_cannot_be_activated_is_failed_until_it_gets_other_code(tmp_path: Path) -> None:
+    with open_room(tmp_path) as room:
+        room.gate.clear()
+        room.create()
+    for folder in ("blobs", "code"):
+        (tmp_path / folder).rename(tmp_path / f"lost-{folder}")
+    with open_room(tmp_path) as room:
+        failed = room.settle()
+        assert (failed["State"], failed["StateReasonCode"]) == ("Failed", "InternalError")
+        assert "LastUpdateStatus" not in failed
+        with pytest.raises(ClientError) as raised:
+            room.client().invoke(FunctionName="f")
+        text = (
+            "The operation cannot be performed at this time. The function is currently in the following state: Failed"
+        )
+        assert message(raised) == ("ResourceConflictException", text, 409)
+        room.client().update_function_code(FunctionName="f", ZipFile=zipped())
+        assert room.settle()["State"] == "Active"
+        assert room.client().invoke(FunctionName="f")["StatusCode"] == 200
+
+
+def test_activation_is_tried_again_when_the_database_refuses(room: Room) -> None:
+    store = room.opened["store"]
+    room.gate.clear()
+    room.create()
+    refusals = iter([OSError("no space left"), OSError("no space left")])
+    change = store.change
+
+    async def refusing(*arguments: Any) -> Any:
+        if (error := next(refusals, None)) is not None:
+            raise error
+        return await change(*arguments)
+
+    store.change = refusing
+    room.gate.set()
+    for _ in range(200):
+        room.clock.advance(10)
+        if room.client().get_function_configuration(FunctionName="f")["State"] == "Active":
+            break
+    assert room.settle()["State"] == "Active"
+    assert next(refusals, None) is None

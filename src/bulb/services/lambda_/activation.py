@@ -7,15 +7,21 @@ database at the next start and done then.
 import asyncio
 import logging
 from collections.abc import Callable
+from itertools import chain, repeat
 
+from bulb.core.clock import Clock, SystemClock
 from bulb.core.errors import AwsError, BulbError
 from bulb.core.facts import FunctionRef
 from bulb.core.ids import request_id
 from bulb.services.lambda_.model import FunctionRecord
 from bulb.services.lambda_.packages import Packages
 from bulb.services.lambda_.store import LambdaStore
+from bulb.storage.errors import DatabaseClosedError
 
 FunctionChanged = Callable[[FunctionRef], None]
+
+# Waits between attempts when the database refuses (a full disk, say). The last one goes on as long as it takes.
+RETRY_DELAYS_S = (1.0, 5.0, 30.0)
 
 _log = logging.getLogger(__name__)
 
@@ -27,8 +33,11 @@ class Activator:
     must end. It returns at once.
     """
 
-    def __init__(self, store: LambdaStore, packages: Packages, changed: FunctionChanged) -> None:
+    def __init__(
+        self, store: LambdaStore, packages: Packages, changed: FunctionChanged, clock: Clock | None = None
+    ) -> None:
         self._store = store
+        self._clock = clock or SystemClock()
         self._packages = packages
         self._changed = changed
         self._tasks: dict[FunctionRef, asyncio.Task[None]] = {}
@@ -73,10 +82,15 @@ class Activator:
         """A function deleted and created again at once has two of these: one after the other."""
         if earlier is not None:
             await asyncio.wait({earlier})
-        try:
-            await self._activate(ref)
-        except Exception:
-            _log.exception("%s could not be activated; it is tried again at the next start", ref.arn)
+        for delay_s in chain(RETRY_DELAYS_S, repeat(RETRY_DELAYS_S[-1])):
+            try:
+                await self._activate(ref)
+                break
+            except DatabaseClosedError:
+                break
+            except Exception:
+                _log.exception("%s could not be activated; trying again in %g s", ref.arn, delay_s)
+            await self._clock.sleep(delay_s)
 
     async def _activate(self, ref: FunctionRef) -> None:
         record = await self._store.find(ref)
