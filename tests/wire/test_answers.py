@@ -11,13 +11,13 @@ from .clients import CATALOG, SPOKEN, model, read
 from .generated import Values
 
 ROUNDS = 3
-# GetBucketLocation is no structure (test_restxml.py); GetBucketNotification, deprecated, has two members in one element.
+# GetBucketLocation is no structure (test_target.py has it); GetBucketNotification has two members in one element.
 ELSEWHERE = {"GetBucketLocation", "GetBucketNotification"}
 
 
 def readable(parsed: dict, answer: dict, shape: StructureShape, status: int) -> dict:
-    """Parsed members as they were given: botocore reads a payload of bytes as text, an absent map of headers as an empty
-    one, and the status always.
+    """Parsed members as they were given: botocore reads a payload of bytes as text, an absent map of headers as an
+    empty one, and the status always.
     """
     parsed.pop("ResponseMetadata", None)
     members = shape.members

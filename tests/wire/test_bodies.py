@@ -14,8 +14,8 @@ from botocore.httpchecksum import AwsChunkedWrapper, Crc32Checksum
 from bulb.core.errors import AwsError
 from bulb.http.message import BufferedBody, Request
 from bulb.wire import checksums
-from bulb.wire.sigv4 import Authorization, decode_body
 from bulb.wire.signatures import chunk_string_to_sign, sign, signing_key, trailer_string_to_sign
+from bulb.wire.sigv4 import Authorization, decode_body
 
 PAYLOAD = bytes(range(256)) * 40
 SECRET = "secret"
@@ -145,7 +145,7 @@ def test_signed_trailers() -> None:
 
 
 def test_signatures_like_awss_published_example() -> None:
-    """The worked example of "Signature Calculations for the Authorization Header: Transferring Payload in Multiple Chunks"."""
+    """The worked example AWS publishes under "Transferring Payload in Multiple Chunks"."""
     key = signing_key("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "20130524", "us-east-1", "s3")
     seed = "4f232c4386841ef735655705268965c44a0e4690baa4adea153f7db9fa80a0a9"
     chunk = hashlib.sha256(b"a" * 65536).hexdigest()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bulb.core.errors import AwsError
-from bulb.wire import timestamps
+from bulb.wire import sigv2, timestamps
 from bulb.wire.malformed import Malformed
 from bulb.wire.signatures import ALGORITHM, sign, signing_key
 
@@ -21,7 +21,9 @@ _OPERANDS = 3
 
 @dataclass(frozen=True, slots=True)
 class PostPolicy:
-    """A policy that was kept to so far. `length_range` is the smallest and largest file it allows, in bytes."""
+    """A policy that was kept to so far. `length_range` is the smallest and largest file it allows, in bytes; `region`
+    is empty for a signature of version 2, which names none.
+    """
 
     access_key: str
     region: str
@@ -72,22 +74,34 @@ def verify_post_policy(fields: dict[str, str], secret: str | None, now: float) -
 
 
 def _check_signature(fields: dict[str, str], secret: str | None) -> tuple[str, str]:
-    for name in ("policy", "x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-signature"):
-        if not fields.get(name):
-            message = f"Bucket POST must contain a field named '{name}'."
-            raise AwsError("InvalidArgument", message, members={"ArgumentName": name, "ArgumentValue": ""})
+    if "awsaccesskeyid" in fields:
+        _require(fields, "policy", "signature")
+        _compare(sigv2.signature(secret, fields["policy"]) if secret is not None else None, fields["signature"])
+        return fields["awsaccesskeyid"], ""
+    _require(fields, "policy", "x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-signature")
     credential = _CREDENTIAL.fullmatch(fields["x-amz-credential"])
     if fields["x-amz-algorithm"] != ALGORITHM or credential is None:
         raise AwsError("InvalidArgument", "The form's signature is not one of Signature Version 4 for s3.")
     if secret is not None:
         key = signing_key(secret, credential[2], credential[3], "s3")
-        if not hmac.compare_digest(sign(key, fields["policy"]).encode(), fields["x-amz-signature"].encode()):
-            message = (
-                "The request signature we calculated does not match the signature you provided. Check your key and "
-                "signing method."
-            )
-            raise AwsError("SignatureDoesNotMatch", message, status=403)
+        _compare(sign(key, fields["policy"]), fields["x-amz-signature"])
     return credential[1], credential[3]
+
+
+def _require(fields: dict[str, str], *names: str) -> None:
+    for name in names:
+        if not fields.get(name):
+            message = f"Bucket POST must contain a field named '{name}'."
+            raise AwsError("InvalidArgument", message, members={"ArgumentName": name, "ArgumentValue": ""})
+
+
+def _compare(expected: str | None, stated: str) -> None:
+    if expected is not None and not hmac.compare_digest(expected.encode(), stated.encode()):
+        message = (
+            "The request signature we calculated does not match the signature you provided. Check your key and "
+            "signing method."
+        )
+        raise AwsError("SignatureDoesNotMatch", message, status=403)
 
 
 def _document(policy: str) -> dict[str, Any]:

@@ -81,10 +81,12 @@ def respond(
 
 def _parse_rest(operation: Operation, protocol: str, request: Request, body: BodyStream | bytes) -> dict[str, Any]:
     plan = operation.plan("request", rest.request_plan)
-    path = request.path
+    path, headers = request.path, request.headers
     if protocol == "rest-xml":
         path = effective_path(path, request.headers.get("host", ""))
-    params = plan.parse(path, request.query, request.headers)
+        if "x-amz-" in request.query:
+            headers = {**rest.hoisted_headers(request.query), **headers}
+    params = plan.parse(path, request.query, headers)
     if plan.payload is not None:
         value = _rest_payload(plan, protocol, body)
         if value is not None:

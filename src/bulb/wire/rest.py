@@ -80,6 +80,18 @@ class RequestPlan:
                 params[name] = rest
 
 
+def hoisted_headers(query: str) -> dict[str, str]:
+    """Headers a presigned S3 URL states in its query string instead (`x-amz-acl`, `x-amz-meta-...`).
+
+    Not those about the body: they were computed before there was one.
+    """
+    return {
+        name: values[0]
+        for name, values in parse_query(query).items()
+        if name.startswith("x-amz-") and not name.startswith(("x-amz-checksum-", "x-amz-sdk-", "x-amz-content-"))
+    }
+
+
 def request_plan(operation: Operation) -> RequestPlan:
     """Compile where `operation`'s input members are found."""
     members = operation.input.members if operation.input is not None else {}

@@ -1,4 +1,4 @@
-"""Signature Version 4: who signed a request, and whether they really did.
+"""Signatures: who signed a request, and whether they really did. Version 4, and S3's presigned URLs of version 2.
 
 `parse_authorization` reads what a request claims and never needs a secret; `verify` holds it against one. Bodies whose
 hash or chunks are signed are checked by `decode_body` while they stream. Errors carry S3's codes for S3 and the query
@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 from bulb.core.errors import AwsError
 from bulb.http.message import Request
-from bulb.wire import timestamps
+from bulb.wire import sigv2, timestamps
 from bulb.wire.bodies import DecodedBody, decode_body
 from bulb.wire.catalog import SERVICES
 from bulb.wire.malformed import Malformed
@@ -25,6 +25,14 @@ from bulb.wire.signatures import ALGORITHM, EMPTY_SHA256, canonical_requests, si
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 _CREDENTIAL = re.compile(r"(.+)/(\d{8})/([^/]*)/([^/]+)/aws4_request")
 _HEX_SIGNATURE = re.compile(r"[0-9a-f]{64}")
+_VERSION_2 = 2
+_S3_MISMATCH = (
+    "The request signature we calculated does not match the signature you provided. Check your key and signing method."
+)
+_OTHER_MISMATCH = (
+    "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key "
+    "and signing method. Consult the service documentation for details."
+)
 _MAX_EXPIRES_S = 604_800
 _S3_SKEW_S = 900
 _OTHER_SKEW_S = 300
@@ -38,7 +46,8 @@ class Authorization:
 
     `timestamp` is the signing time in Unix seconds, `amz_date` the same as it was signed (`20260101T000000Z`).
     `expires` is a presigned URL's life in seconds, None for a signed header. `payload_hash` is the hash or the mode the
-    signature covers (`UNSIGNED-PAYLOAD`, `STREAMING-...`), None where the body itself is to be hashed.
+    signature covers (`UNSIGNED-PAYLOAD`, `STREAMING-...`), None where the body itself is to be hashed. A `version` 2
+    signature names no region and no signing time: its `timestamp` is when it ends, and `expires` is 0.
     """
 
     access_key: str
@@ -52,6 +61,7 @@ class Authorization:
     timestamp: float
     expires: int | None
     payload_hash: str | None
+    version: int = 4
 
     @property
     def scope(self) -> str:
@@ -76,12 +86,15 @@ def parse_authorization(request: Request) -> Authorization | None:
     if "X-Amz-Algorithm=" in request.query or "X-Amz-Signature=" in request.query:
         return _from_query(request)
     if "AWSAccessKeyId=" in request.query and "Signature=" in request.query:
-        raise _unsupported_mechanism()
+        return _from_version_2_query(request)
     return None
 
 
 def verify(authorization: Authorization, request: Request, secret: str, now: float) -> None:
     """Raise AwsError 403 unless the request was signed with `secret`, in time. Bodies that stream are not read here."""
+    if authorization.version == _VERSION_2:
+        _verify_version_2(authorization, request, secret, now)
+        return
     _check_time(authorization, now)
     _check_signed_headers(authorization, request)
     payload = _payload_hash(authorization, request)
@@ -97,7 +110,7 @@ def verify(authorization: Authorization, request: Request, secret: str, now: flo
     )
     for reading in readings:
         text = string_to_sign(authorization.amz_date, authorization.scope, reading)
-        if hmac.compare_digest(sign(key, text), authorization.signature):
+        if hmac.compare_digest(sign(key, text).encode(), authorization.signature.encode()):
             return
     raise _mismatch(authorization, readings[0])
 
@@ -179,6 +192,44 @@ def _from_query(request: Request) -> Authorization:
     )
 
 
+def _from_version_2_query(request: Request) -> Authorization:
+    items = {name: values[0] for name, values in parse_query(request.query).items()}
+    ends = items.get("Expires", "")
+    if not (ends.isascii() and ends.isdigit() and items.get("AWSAccessKeyId") and items.get("Signature")):
+        message = (
+            "Query-string authentication requires the Signature, Expires and AWSAccessKeyId parameters, Expires in "
+            "seconds since 1970."
+        )
+        raise AwsError("AccessDenied", message, status=403)
+    return Authorization(
+        access_key=items["AWSAccessKeyId"],
+        date="",
+        region="",
+        service="s3",
+        signed_headers=(),
+        signature=items["Signature"],
+        session_token=items.get("x-amz-security-token") or request.headers.get("x-amz-security-token"),
+        amz_date="",
+        timestamp=float(ends[:12]),
+        expires=0,
+        payload_hash=UNSIGNED_PAYLOAD,
+        version=_VERSION_2,
+    )
+
+
+def _verify_version_2(authorization: Authorization, request: Request, secret: str, now: float) -> None:
+    if now > authorization.timestamp:
+        raise AwsError("AccessDenied", "Request has expired", status=403)
+    text = sigv2.presigned_string_to_sign(request)
+    if not hmac.compare_digest(sigv2.signature(secret, text).encode(), authorization.signature.encode()):
+        members = {
+            "AWSAccessKeyId": authorization.access_key,
+            "StringToSign": text,
+            "SignatureProvided": authorization.signature,
+        }
+        raise AwsError("SignatureDoesNotMatch", _S3_MISMATCH, status=403, members=members)
+
+
 def _expires(text: str) -> int:
     if not (text.isascii() and text.isdigit()):
         raise _query_error("X-Amz-Expires should be a number")
@@ -247,12 +298,8 @@ def _check_signed_headers(authorization: Authorization, request: Request) -> Non
 
 
 def _mismatch(authorization: Authorization, canonical: str) -> AwsError:
-    message = (
-        "The request signature we calculated does not match the signature you provided. Check your "
-        f"{'key' if authorization.is_s3 else 'AWS Secret Access Key'} and signing method."
-    )
     if not authorization.is_s3:
-        return _refused(authorization, f"{message} Consult the service documentation for details.")
+        return _refused(authorization, _OTHER_MISMATCH)
     text = string_to_sign(authorization.amz_date, authorization.scope, canonical)
     members = {
         "AWSAccessKeyId": authorization.access_key,
@@ -260,7 +307,7 @@ def _mismatch(authorization: Authorization, canonical: str) -> AwsError:
         "SignatureProvided": authorization.signature,
         "CanonicalRequest": canonical,
     }
-    return AwsError("SignatureDoesNotMatch", message, status=403, members=members)
+    return AwsError("SignatureDoesNotMatch", _S3_MISMATCH, status=403, members=members)
 
 
 def _refused(authorization: Authorization, message: str) -> AwsError:
