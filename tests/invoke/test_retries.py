@@ -1,7 +1,4 @@
-import pytest
-
 from bulb.core.errors import AwsError
-from bulb.invoke import ramp
 from bulb.invoke.retries import Again, Done, Drop, after_answer, after_refusal
 
 THROTTLED = AwsError("TooManyRequestsException", "Rate Exceeded.", status=429)
@@ -35,10 +32,3 @@ def test_throttles_use_no_attempt_and_wait_longer_each_time() -> None:
 
 def test_an_event_for_a_function_that_is_gone_is_dropped() -> None:
     assert after_refusal(AwsError("ResourceNotFoundException", "", status=404), 0, 0.0, 1.0) == Drop("FunctionNotFound")
-
-
-@pytest.mark.parametrize(
-    ("since", "now", "most"), [(None, 9.0, 16), (0.0, 0.5, 16), (0.0, 1.0, 32), (0.0, 3.9, 128), (0.0, 99.0, 1000)]
-)
-def test_the_ramp_doubles_every_second_that_events_wait(since: float | None, now: float, most: int) -> None:
-    assert ramp.allowed(since, now) == most

@@ -116,6 +116,11 @@ class Process:
         """SIGKILL: nothing is said and nothing is finished."""
         self._end(signal.SIGKILL)
 
+    def kill_now(self) -> None:
+        """SIGKILL without waiting for the end; `kill` must follow."""
+        if self._process is not None:
+            self._process.kill()
+
     def stop(self) -> int:
         return self._end(signal.SIGTERM)
 

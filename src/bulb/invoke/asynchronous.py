@@ -18,8 +18,10 @@ from bulb.core.errors import AwsError
 from bulb.core.facts import AsyncEventDropped, AsyncEventReceived, Facts, FunctionRef
 from bulb.core.ids import request_id
 from bulb.core.limits import ASYNC_EVENT_AGE_S
+from bulb.environments.processors import Processors
 from bulb.invoke import ramp
 from bulb.invoke.model import AsyncEvent, FunctionCatalog, Invocation, Invoker
+from bulb.invoke.ramp import Ramp
 from bulb.invoke.retries import Again, Done, Drop, Verdict, after_answer, after_refusal
 from bulb.storage import queue
 from bulb.storage.database import Database
@@ -47,7 +49,9 @@ class AsyncInvocations:
         self._clock = clock
         self._wake = asyncio.Event()
         self._running: Counter[str] = Counter()
-        self._waiting_since: dict[str, float] = {}
+        self._processors = Processors()
+        # The lanes whose events wait because as many as allowed are running.
+        self._ramps: dict[str, Ramp] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop_task: asyncio.Task[None] | None = None
         database.on_commit(queue.channel(QUEUE), self._wake.set)
@@ -126,12 +130,17 @@ class AsyncInvocations:
     async def _take_due(self) -> float:
         """Start what is due and has room. Seconds until it is worth looking again."""
         now = self._clock.now()
-        limits = {lane: max(self._allowed(lane, now) - count, 0) for lane, count in self._running.items()}
+        first = ramp.start(self._processors.count, now)
+        self._grow(now)
+        room = {lane: self._ramps.get(lane, first).allowed - count for lane, count in self._running.items()}
+        full = [lane for lane, left in room.items() if left <= 0]
         generation = self._database.generation
-        full = [lane for lane, room in limits.items() if room == 0]
 
         def take(connection: Connection) -> tuple[list[Message], float | None]:
-            claimed = queue.claim(connection, QUEUE, generation, now, _BATCH, lane_limits=limits, per_lane=ramp.START)
+            limits = {lane: max(left, 0) for lane, left in room.items()}
+            claimed = queue.claim(
+                connection, QUEUE, generation, now, _BATCH, lane_limits=limits, per_lane=first.allowed
+            )
             return claimed, queue.next_visible_at(connection, QUEUE, skip=full)
 
         messages, next_at = await self._database.write(take)
@@ -140,20 +149,19 @@ class AsyncInvocations:
             task = asyncio.create_task(self._work(message))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        self._note_waiting(messages, full, now)
+        for lane in {message.lane for message in messages}.union(full):
+            if self._running[lane] >= self._ramps.get(lane, first).allowed:
+                self._ramps.setdefault(lane, first)
         if len(messages) == _BATCH:
             return 0.0
         wait = _LONGEST_WAIT_S if next_at is None else min(max(next_at - now, 0.0), _LONGEST_WAIT_S)
-        # A lane that is full gets more room with every second; one that just became full must be looked at again then.
-        return min(max(wait, 0.02), 1.0) if self._waiting_since else wait
+        # A lane that is full may get more room in a while, and is looked at again at once when one of its events ends.
+        return min(max(wait, 0.02), 0.5) if self._ramps else wait
 
-    def _allowed(self, lane: str, now: float) -> int:
-        return ramp.allowed(self._waiting_since.get(lane), now)
-
-    def _note_waiting(self, taken: list[Message], full: list[str], now: float) -> None:
-        for lane in {message.lane for message in taken}.union(full):
-            if self._running[lane] >= self._allowed(lane, now):
-                self._waiting_since.setdefault(lane, now)
+    def _grow(self, now: float) -> None:
+        if self._ramps:
+            idle = self._processors.idle()
+            self._ramps = {lane: ramp.step(state, idle, now) for lane, state in self._ramps.items()}
 
     async def _work(self, message: Message) -> None:
         try:
@@ -166,7 +174,7 @@ class AsyncInvocations:
             self._running[message.lane] -= 1
             if not self._running[message.lane]:
                 del self._running[message.lane]
-                self._waiting_since.pop(message.lane, None)
+                self._ramps.pop(message.lane, None)
             self._wake.set()
 
     async def _attempt(self, message: Message) -> Verdict:
