@@ -13,7 +13,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from bulb.core.facts import FunctionRef
 from bulb.services.lambda_ import documents, errors
-from bulb.services.lambda_.model import LATEST, Code, FunctionKey, FunctionRecord, Policy, Usage
+from bulb.services.lambda_.model import LATEST, Code, FunctionKey, FunctionRecord, Policy, Usage, key_of
 from bulb.storage.blobs import BlobStore
 from bulb.storage.database import Database
 from bulb.storage.schema.lambda_ import functions, policies, versions
@@ -38,7 +38,7 @@ class LambdaStore:
 
     async def create(self, record: FunctionRecord, tags: Tags, now: float, code_storage_bytes: int) -> None:
         """Keep a new function. Raises ResourceConflictException and CodeStorageExceededException."""
-        key = _key(record.ref)
+        key = key_of(record.ref)
 
         def write(connection: Connection) -> None:
             if connection.execute(select(functions.c.name).where(_is(functions, key))).first() is not None:
@@ -59,7 +59,7 @@ class LambdaStore:
 
         `decide` runs in the writer's thread and may refuse by raising. Raises ResourceNotFoundException.
         """
-        key = _key(ref)
+        key = key_of(ref)
 
         def write(connection: Connection) -> FunctionRecord:
             before = _find(connection, ref)
@@ -192,16 +192,12 @@ def _codes(record: FunctionRecord | None) -> list[Code]:
     return [definition.code for definition in (record.definition, record.running) if definition is not None]
 
 
-def _key(ref: FunctionRef) -> FunctionKey:
-    return FunctionKey(ref.account, ref.region, ref.name)
-
-
 def _is(table: Table, key: FunctionKey) -> ColumnElement[bool]:
     return and_(table.c.account == key.account, table.c.region == key.region, table.c.name == key.name)
 
 
 def _is_version(ref: FunctionRef) -> ColumnElement[bool]:
-    return and_(_is(versions, _key(ref)), versions.c.version == ref.version)
+    return and_(_is(versions, key_of(ref)), versions.c.version == ref.version)
 
 
 def _find(connection: Connection, ref: FunctionRef) -> FunctionRecord | None:

@@ -4,7 +4,7 @@ import base64
 
 from bulb.core.calls import Answer, Call
 from bulb.core.ids import hex_id, trace_id
-from bulb.invoke.model import AsyncEvent, AsyncInvoker, FunctionCatalog, Invocation, Invoker
+from bulb.invoke.model import AsyncEvent, AsyncInvoker, FunctionCatalog, Invocation, Invoker, Outcome
 from bulb.services.lambda_ import errors, names, payload
 
 INVOKE_ASYNC_BYTES = 262_144
@@ -49,17 +49,7 @@ class InvokeOperations:
                 log_tail=params.get("LogType") == "Tail",
             )
         )
-        answer: Answer = {
-            "StatusCode": 200,
-            "Payload": outcome.payload,
-            "ExecutedVersion": outcome.executed_version,
-            "ResponseHeaders": headers,
-        }
-        if outcome.function_error is not None:
-            answer["FunctionError"] = outcome.function_error
-        if outcome.log_tail is not None:
-            answer["LogResult"] = base64.b64encode(outcome.log_tail).decode()
-        return answer
+        return _answer(outcome, headers)
 
     async def invoke_async(self, call: Call) -> Answer:
         """The deprecated form of an asynchronous invocation: same queue, smaller events, no qualifier."""
@@ -83,3 +73,17 @@ def _refuse_other_kinds(params: dict[str, object]) -> None:
         )
     if params.get("DurableExecutionName"):
         raise errors.invalid("DurableExecutionName is only supported for durable functions.")
+
+
+def _answer(outcome: Outcome, headers: dict[str, str]) -> Answer:
+    answer: Answer = {
+        "StatusCode": 200,
+        "Payload": outcome.payload,
+        "ExecutedVersion": outcome.executed_version,
+        "ResponseHeaders": headers,
+    }
+    if outcome.function_error is not None:
+        answer["FunctionError"] = outcome.function_error
+    if outcome.log_tail is not None:
+        answer["LogResult"] = base64.b64encode(outcome.log_tail).decode()
+    return answer
