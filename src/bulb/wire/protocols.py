@@ -12,6 +12,7 @@ from bulb.core.errors import AwsError
 from bulb.http.message import Request, Response, ResponseBody
 from bulb.wire import cbor, json, query, rest, restxml
 from bulb.wire.catalog import Operation, Service
+from bulb.wire.documents import Codec
 from bulb.wire.errors import error, request_id_headers
 from bulb.wire.eventstream import CONTENT_TYPE, EventEncoder
 from bulb.wire.hosts import effective_path
@@ -92,14 +93,19 @@ def _parse_rest(operation: Operation, protocol: str, request: Request, body: Bod
         if value is not None:
             params[plan.payload[0]] = value
     elif plan.body and (raw := _all(body)):
-        decode = restxml.decode_members if protocol == "rest-xml" else _decode_json_members
-        params.update(decode(plan.body, raw))
+        if protocol == "rest-xml":
+            params.update(restxml.decode_members(plan.body, raw))
+        else:
+            params.update(operation.plan("body in", _json_body_decoder)(json.loads(raw)))
     return params
 
 
-def _decode_json_members(members: dict[str, Any], body: bytes) -> dict[str, Any]:
-    decoded: dict[str, Any] = json.DECODER.structure(members)(json.loads(body))
-    return decoded
+def _json_body_decoder(operation: Operation) -> Codec:
+    return json.DECODER.structure(operation.plan("request", rest.request_plan).body)
+
+
+def _json_body_encoder(operation: Operation) -> Codec:
+    return json.ENCODER.structure(operation.plan("answer", rest.answer_plan).body)
 
 
 def _rest_payload(plan: RequestPlan, protocol: str, body: BodyStream | bytes) -> Any:
@@ -198,7 +204,7 @@ def _rest_body(
             return b"", None
         if xml:
             return restxml.encode_body(operation, plan, values), "application/xml"
-        return json.dumps(json.ENCODER.structure(plan.body)(values)), "application/json"
+        return json.dumps(operation.plan("body out", _json_body_encoder)(values)), "application/json"
     name, shape = plan.payload
     value = values.pop(name, None)
     if values:

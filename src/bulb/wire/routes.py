@@ -10,6 +10,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Protocol
 from urllib.parse import unquote
 
@@ -40,17 +41,22 @@ class Template:
     def match(self, parts: list[str]) -> dict[str, str] | None:
         """The labels' decoded values, or None. `parts` are the request path's segments, still percent-encoded."""
         parts = self._gather(parts)
-        if len(parts) != len(self.segments):
+        if not self._fits(parts):
             return None
-        values = []
-        for expected, part in zip(self.segments, parts, strict=True):
-            if expected is None:
-                if not part:
-                    return None
-                values.append(unquote(part))
-            elif expected != part:
-                return None
+        values = [unquote(part) for expected, part in zip(self.segments, parts, strict=True) if expected is None]
         return dict(zip(self.labels, values, strict=True))
+
+    def fits(self, parts: list[str]) -> bool:
+        """Whether `match` would find values; it decodes nothing."""
+        return self._fits(self._gather(parts))
+
+    def _fits(self, parts: list[str]) -> bool:
+        if len(parts) != len(self.segments):
+            return False
+        for expected, part in zip(self.segments, parts, strict=True):
+            if expected != part and (expected is not None or not part):
+                return False
+        return True
 
     def _gather(self, parts: list[str]) -> list[str]:
         if self.greedy_at is None:
@@ -88,21 +94,16 @@ class _Route:
     template: Template
     required_query: tuple[str, ...]
     required_headers: tuple[str, ...]
-    deprecated: bool
-
-    def rank(self) -> tuple[int, ...]:
-        literals = sum(segment is not None for segment in self.template.segments)
-        required = len(self.required_query) + len(self.required_headers)
-        return (-literals, self.template.greedy_at is not None, -len(self.template.query), -required, self.deprecated)
+    rank: tuple[int, ...]
 
     def accepts(self, parts: list[str], query: Mapping[str, list[str]], headers: Mapping[str, str]) -> bool:
+        if not self.template.fits(parts):
+            return False
         for name, value in self.template.query:
             if name not in query or (value and value not in query[name]):
                 return False
-        return (
-            all(name in query for name in self.required_query)
-            and all(name in headers for name in self.required_headers)
-            and self.template.match(parts) is not None
+        return all(name in query for name in self.required_query) and all(
+            name in headers for name in self.required_headers
         )
 
 
@@ -112,25 +113,32 @@ class RouteTable:
     def __init__(self, operations: Iterable[Routed]) -> None:
         operations = list(operations)
         alike = Counter(_signature(operation) for operation in operations)
-        fixed: dict[tuple[str, int], list[_Route]] = defaultdict(list)
+        fixed: dict[tuple[str, int, str | None], list[_Route]] = defaultdict(list)
         greedy: dict[str, list[_Route]] = defaultdict(list)
         for operation in operations:
             route = _route(operation, told_apart=alike[_signature(operation)] > 1)
             if route.template.greedy_at is None:
-                fixed[operation.method, len(route.template.segments)].append(route)
+                segments = route.template.segments
+                fixed[operation.method, len(segments), segments[0] if segments else None].append(route)
             else:
                 greedy[operation.method].append(route)
-        self._fixed = {key: sorted(routes, key=_Route.rank) for key, routes in fixed.items()}
-        self._greedy = {key: sorted(routes, key=_Route.rank) for key, routes in greedy.items()}
+        self._fixed = {key: sorted(routes, key=attrgetter("rank")) for key, routes in fixed.items()}
+        self._greedy = {key: sorted(routes, key=attrgetter("rank")) for key, routes in greedy.items()}
 
     def match(self, method: str, path: str, query: Mapping[str, list[str]], headers: Mapping[str, str]) -> list[str]:
         """The operations that fit equally well (twins such as ListBuckets and ListDirectoryBuckets), or none."""
         parts = split_path(path)
         count = len(parts) - 1 if parts and parts[-1] == "" else len(parts)
-        for routes in (self._fixed.get((method, count), ()), self._greedy.get(method, ())):
+        first = parts[0] if count else None
+        groups = (
+            self._fixed.get((method, count, first), ()),
+            self._fixed.get((method, count, None), ()),
+            self._greedy.get(method, ()),
+        )
+        for routes in groups:
             fitting = [route for route in routes if route.accepts(parts, query, headers)]
             if fitting:
-                return [route.operation for route in fitting if route.rank() == fitting[0].rank()]
+                return [route.operation for route in fitting if route.rank == fitting[0].rank]
         return []
 
 
@@ -150,10 +158,8 @@ def _route(operation: Routed, told_apart: bool) -> _Route:
                 query.append(wire_name)
             elif member.location == "header":
                 headers.append(wire_name.lower())
-    return _Route(
-        operation.name,
-        template(operation.path),
-        tuple(query),
-        tuple(headers),
-        bool(operation.document.get("deprecated")),
-    )
+    taken = template(operation.path)
+    literals = sum(segment is not None for segment in taken.segments)
+    deprecated = bool(operation.document.get("deprecated"))
+    rank = (-literals, taken.greedy_at is not None, -len(taken.query), -len(query) - len(headers), deprecated)
+    return _Route(operation.name, taken, tuple(query), tuple(headers), rank)

@@ -163,7 +163,7 @@ def _amz_timestamp(text: str) -> float:
 
 
 def _from_query(request: Request) -> Authorization:
-    items = {name: values[0] for name, values in parse_query(request.query).items()}
+    items = _query_items(request)
     names = ("X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature", "X-Amz-Date", "X-Amz-SignedHeaders")
     if any(not items.get(name) for name in names) or "X-Amz-Expires" not in items:
         raise _query_error(
@@ -192,8 +192,15 @@ def _from_query(request: Request) -> Authorization:
     )
 
 
+def _query_items(request: Request) -> dict[str, str]:
+    try:
+        return {name: values[0] for name, values in parse_query(request.query).items()}
+    except Malformed as error:
+        raise _query_error(str(error)) from error
+
+
 def _from_version_2_query(request: Request) -> Authorization:
-    items = {name: values[0] for name, values in parse_query(request.query).items()}
+    items = _query_items(request)
     ends = items.get("Expires", "")
     if not (ends.isascii() and ends.isdigit() and items.get("AWSAccessKeyId") and items.get("Signature")):
         message = (

@@ -59,7 +59,7 @@ def identify(request: Request, catalog: Catalog, form: bytes | None = None) -> T
     if "smithy-protocol" in headers and (match := _RPC_PATH.fullmatch(request.path)):
         return _by_rpc_path(match[1], match[2], headers["smithy-protocol"], catalog)
     signed = _signed_services(request)
-    if signed is not None and any(name in _QUERY_SERVICES for name in signed):
+    if signed is not None and signed[0] in _QUERY_SERVICES:
         return _by_action(request, _form(request, form), signed[0], catalog)
     if signed is None:
         action = _form(request, form)
