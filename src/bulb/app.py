@@ -150,7 +150,7 @@ class _House:
         self.function_logs = FunctionLogs(self.log_store, self.clock)
         self.ledger = Ledger(self.database, self.write_behind)
         self.facts.add(self.function_logs.listen)
-        self.facts.add(self.ledger)
+        self.facts.add(self.ledger.listen)
         self._closing(self.write_behind.close)
         self.write_behind.start()
 
@@ -187,7 +187,7 @@ class _House:
         self.lambda_store = lambda_.LambdaStore(self.database, self.blobs)
         self.s3_store = s3.S3Store.over(self.database, self.blobs)
         packages = lambda_.Packages(self.blobs, self.codes, s3.ObjectReader(self.s3_store))
-        self.activator = lambda_.Activator(self.lambda_store, packages, self.pool.retire)
+        self.activator = lambda_.Activator(self.lambda_store, packages, self.pool.retire, self.clock, self.pool.expect)
         self._closing(self.activator.close)
         self.functions = lambda_.Catalog(self.lambda_store, packages, self.activator)
         self.events = AsyncInvocations(self.database, self.functions, self.dispatcher, self.facts, self.clock)
@@ -210,7 +210,12 @@ class _House:
         )
         self.services: dict[str, object] = {
             "lambda": self.lambda_api,
-            "s3": s3.S3Api(self.s3_store, _S3Targets(self.lambda_api), self.clock),
+            "s3": s3.S3Api(
+                self.s3_store,
+                _S3Targets(self.lambda_api),
+                self.clock,
+                s3.IdentitySigners(self.identities, enforce=self.config.enforce_credentials),
+            ),
             "logs": logs.LogsApi(self.log_store, self.clock),
             "iam": iam.IamApi(self.database, self.identities.keys, self.clock),
             "sts": sts.StsApi(self.identities, self.clock),

@@ -1,9 +1,11 @@
 """Making environments: a blank sandbox from stock or a new one, told which function it is."""
 
+import contextlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from bulb.core.clock import Clock
+from bulb.core.errors import AwsError
 from bulb.core.facts import EnvironmentRef, EnvironmentStarted, Facts
 from bulb.core.ids import hex_id
 from bulb.environments.environment import Environment
@@ -42,6 +44,11 @@ class EnvironmentFactory:
         log = self.logs.open(ref, spec)
         self.facts.emit(EnvironmentStarted(ref, now))
         return Environment(spec, ref, sandbox, log, self.starter, self.facts, self.clock)
+
+    async def expect(self, runtime: str) -> None:
+        """Prepare for environments of `runtime`. What prevents them is told to whoever invokes, not here."""
+        with contextlib.suppress(AwsError):
+            self.stock.keep(await self.images.prepare(runtime))
 
     async def _sandbox(self, spec: FunctionSpec) -> Sandbox:
         image = self.images.ready(spec.runtime) or await self.images.prepare(spec.runtime)

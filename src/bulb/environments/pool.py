@@ -52,7 +52,7 @@ class EnvironmentPool:
         self._thawed: OrderedDict[Environment, None] = OrderedDict()
         self._alive: set[Environment] = set()
         self._births = 0
-        self._endings: set[asyncio.Task[None]] = set()
+        self._chores: set[asyncio.Task[None]] = set()
         self._looked_at_memory = (0.0, False)
         self._keeper: asyncio.Task[None] | None = None
 
@@ -113,6 +113,12 @@ class EnvironmentPool:
             self._by_age[environment] = None
             self._thawed[environment] = None
 
+    def expect(self, runtime: str) -> None:
+        """Environments of `runtime` will be wanted soon: have its interpreter found and started meanwhile."""
+        task = asyncio.create_task(self._factory.expect(runtime))
+        self._chores.add(task)
+        task.add_done_callback(self._chore_done)
+
     def retire(self, function: FunctionRef) -> None:
         """The function changed or is gone: end its idle environments now, its busy ones after their event."""
         for environment in self._idle.pop(function, ()):
@@ -149,13 +155,13 @@ class EnvironmentPool:
     def _end(self, environment: Environment, reason: str) -> None:
         self._alive.discard(environment)
         task = asyncio.create_task(environment.end(reason))
-        self._endings.add(task)
-        task.add_done_callback(self._ended)
+        self._chores.add(task)
+        task.add_done_callback(self._chore_done)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._endings.discard(task)
+    def _chore_done(self, task: asyncio.Task[None]) -> None:
+        self._chores.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("an environment could not be ended: %s", error, exc_info=error)
+            _log.error("an environment could not be prepared or ended: %s", error, exc_info=error)
 
     async def _keep(self) -> None:
         while True:
@@ -179,5 +185,5 @@ class EnvironmentPool:
         self._idle.clear()
         self._by_age.clear()
         self._thawed.clear()
-        while self._endings:
-            await asyncio.gather(*self._endings, return_exceptions=True)
+        while self._chores:
+            await asyncio.gather(*self._chores, return_exceptions=True)
