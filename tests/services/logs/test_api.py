@@ -80,7 +80,7 @@ def test_groups(logs: Any) -> None:
     logs.tag_resource(resourceArn=arn, tags={"l": "w"})
     logs.untag_resource(resourceArn=arn, tagKeys=["k"])
     assert logs.list_tags_for_resource(resourceArn=arn)["tags"] == {"l": "w"}
-    assert logs.list_log_groups(logGroupNamePattern="b/")["logGroups"][0]["logGroupName"] == "b/c"
+    assert logs.list_log_groups(logGroupNamePattern="b/c")["logGroups"][0]["logGroupName"] == "b/c"
     logs.put_log_group_deletion_protection(logGroupIdentifier="a", deletionProtectionEnabled=True)
     with refused("ValidationException"):
         logs.delete_log_group(logGroupName="a")

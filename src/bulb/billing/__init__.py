@@ -1,0 +1,1 @@
+"""What it cost: facts in, ledger rows out; prices and statements."""

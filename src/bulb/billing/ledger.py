@@ -1,0 +1,125 @@
+"""The ledger: what every function used, hour by hour, from the same facts as its REPORT lines.
+
+An invocation only adds to a sum in memory; the sums of a moment are written together with the log lines that tell of
+them, in one transaction. A crash loses at most that moment.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from bulb.billing.prices import FREE_EPHEMERAL_MB
+from bulb.billing.statements import Statement, Usage, statement
+from bulb.core.facts import Fact, InvocationFinished
+from bulb.storage.database import Database
+from bulb.storage.schema.billing import billing_ledger as ledger
+from bulb.storage.writebehind import WriteBehind
+
+_KEYS = ("account", "region", "function", "version", "architecture", "hour")
+_AMOUNTS = ("requests", "billed_ms", "memory_mb_ms", "ephemeral_mb_ms")
+Key = tuple[str, str, str, str, str, int]
+
+
+class Ledger:
+    """Adds up invocations. `listen` is a listener of `Facts`. Register it with the write-behind after the log store."""
+
+    def __init__(self, database: Database, writebehind: WriteBehind) -> None:
+        self._database = database
+        self._writebehind = writebehind
+        self._sums: dict[Key, list[int]] = {}
+        writebehind.register(self._collect)
+
+    def listen(self, fact: Fact) -> None:
+        """Add an invocation; every other fact costs nothing."""
+        if not isinstance(fact, InvocationFinished):
+            return
+        environment = fact.environment
+        function = environment.function
+        hour = int(fact.started_at // 3600)
+        key = (function.account, function.region, function.name, function.version, environment.architecture, hour)
+        sums = self._sums.get(key)
+        if sums is None:
+            sums = self._sums[key] = [0, 0, 0, 0]
+        sums[0] += 1
+        sums[1] += fact.billed_ms
+        sums[2] += fact.billed_ms * environment.memory_mb
+        sums[3] += fact.billed_ms * max(environment.ephemeral_mb - FREE_EPHEMERAL_MB, 0)
+
+    async def statement(self, account: str | None, now: float) -> Statement:
+        """What this month (UTC) has cost `account`, or everybody, so far."""
+        await self._writebehind.flush()
+        today = datetime.fromtimestamp(now, UTC)
+        first = datetime(today.year, today.month, 1, tzinfo=UTC)
+        following = datetime(today.year + today.month // 12, today.month % 12 + 1, 1, tzinfo=UTC)
+        hours = int(first.timestamp() // 3600), int(following.timestamp() // 3600)
+        usages = await self._database.read(lambda connection: _usages(connection, account, *hours))
+        return statement(f"{today:%Y-%m}", usages)
+
+    def _collect(self) -> Callable[[Connection], None] | None:
+        if not self._sums:
+            return None
+        sums, self._sums = self._sums, {}
+        rows = [dict(zip(_KEYS + _AMOUNTS, (*key, *amounts), strict=True)) for key, amounts in sums.items()]
+        return lambda connection: _add(connection, rows)
+
+
+def document(statement: Statement) -> dict[str, Any]:
+    """A statement as JSON-able values, amounts in US dollars."""
+    return {
+        "month": statement.month,
+        "lines": [
+            {
+                "account": line.usage.account,
+                "region": line.usage.region,
+                "function": line.usage.function,
+                "architecture": line.usage.architecture,
+                "requests": line.usage.requests,
+                "billed_ms": line.usage.billed_ms,
+                "gb_seconds": float(line.usage.gb_seconds),
+                "ephemeral_gb_seconds": float(line.usage.ephemeral_gb_seconds),
+                "requests_usd": float(line.requests_usd),
+                "duration_usd": float(line.duration_usd),
+                "ephemeral_usd": float(line.ephemeral_usd),
+                "price_usd": float(line.price_usd),
+            }
+            for line in statement.lines
+        ],
+        "total_usd": float(statement.total_usd),
+        "volume_discount_usd": float(statement.volume_discount_usd),
+        "free_tier_usd": float(statement.free_tier_usd),
+    }
+
+
+def _add(connection: Connection, rows: list[dict[str, Any]]) -> None:
+    # The one statement the engines spell alike and SQLAlchemy does not: insert, or add to what is there.
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    fresh = insert(ledger)
+    added = {name: ledger.c[name] + fresh.excluded[name] for name in _AMOUNTS}
+    connection.execute(fresh.on_conflict_do_update(index_elements=list(_KEYS), set_=added), rows)
+
+
+def _usages(connection: Connection, account: str | None, first_hour: int, end_hour: int) -> list[Usage]:
+    keys = [ledger.c[name] for name in ("account", "region", "function", "architecture")]
+    query = (
+        select(*keys, *(func.sum(ledger.c[name]).label(name) for name in _AMOUNTS))
+        .where(ledger.c.hour >= first_hour, ledger.c.hour < end_hour)
+        .group_by(*keys)
+    )
+    if account is not None:
+        query = query.where(ledger.c.account == account)
+    return [
+        Usage(
+            account=row.account,
+            region=row.region,
+            function=row.function,
+            architecture=row.architecture,
+            requests=int(row.requests),
+            billed_ms=int(row.billed_ms),
+            memory_mb_ms=int(row.memory_mb_ms),
+            ephemeral_mb_ms=int(row.ephemeral_mb_ms),
+        )
+        for row in connection.execute(query)
+    ]

@@ -1,0 +1,32 @@
+"""List prices of Lambda in US East (N. Virginia), US dollars.
+
+The structure is AWS's own documentation. Figures marked (t) come from third-party tables of 2024 to 2026 and those
+marked (r) from memory; none was checked against the live price list. Other regions' prices differ; here all are equal.
+"""
+
+from decimal import Decimal
+
+# Each request, whatever came of it; a throttled one is none. (t)
+PER_REQUEST = Decimal("0.20") / 1_000_000
+
+# Prices for each GB-second, by architecture: up to how many GB-seconds of a month in one region, and the price.
+DURATION_TIERS: dict[str, tuple[tuple[Decimal, Decimal], ...]] = {
+    "x86_64": (  # (t)
+        (Decimal(6_000_000_000), Decimal("0.0000166667")),
+        (Decimal(15_000_000_000), Decimal("0.0000150000")),
+        (Decimal("Infinity"), Decimal("0.0000133334")),
+    ),
+    "arm64": (  # (t), the last (r)
+        (Decimal(7_500_000_000), Decimal("0.0000133334")),
+        (Decimal(18_750_000_000), Decimal("0.0000120001")),
+        (Decimal("Infinity"), Decimal("0.0000106667")),
+    ),
+}
+
+# Each GB-second of /tmp above the 512 MB that every function has. (r)
+PER_EPHEMERAL_GB_S = Decimal("0.0000000309")
+FREE_EPHEMERAL_MB = 512
+
+# What an account does not pay for in a month, over all regions and architectures. (t)
+FREE_REQUESTS = 1_000_000
+FREE_GB_S = Decimal(400_000)

@@ -1,0 +1,73 @@
+"""From facts to a statement."""
+
+import asyncio
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from bulb.billing.ledger import Ledger, document
+from bulb.billing.statements import Usage, statement, tiered
+from bulb.core.facts import InvocationThrottled
+from bulb.storage.database import Database
+from bulb.storage.writebehind import WriteBehind
+from tests.support.clock import MovableClock
+from tests.telemetry.facts import AT, ENVIRONMENT, FUNCTION, finished
+
+BIG = replace(ENVIRONMENT, memory_mb=1024, ephemeral_mb=1536)
+
+
+def test_every_invocation_is_added_once_and_survives_a_restart(tmp_path: Path) -> None:
+    async def run() -> None:
+        for _ in range(2):
+            database = await Database.open(tmp_path / "bulb.db")
+            writebehind = WriteBehind(database, MovableClock())
+            ledger = Ledger(database, writebehind)
+            for _ in range(3):
+                ledger.listen(finished(environment=BIG, billed_ms=1000, started_at=AT, status="timeout"))
+            await writebehind.flush()
+            ledger.listen(finished(environment=BIG, billed_ms=500, started_at=AT))
+            ledger.listen(InvocationThrottled(FUNCTION, AT, "x"))
+            made = await ledger.statement(None, AT)
+            nobody = await ledger.statement("111122223333", AT)
+            later = await ledger.statement(None, AT + 40 * 86_400)
+            await writebehind.close()
+            await database.close()
+        (line,) = made.lines
+        assert line.usage.requests == 8
+        assert line.usage.gb_seconds == 7
+        assert line.usage.ephemeral_gb_seconds == 7
+        assert line.price_usd == 8 * Decimal("0.0000002") + 7 * (Decimal("0.0000166667") + Decimal("0.0000000309"))
+        assert nobody.lines == later.lines == []
+        shown = document(made)
+        assert shown["month"] == "2026-02"
+        assert shown["lines"][0]["function"] == "thumbnails"
+        assert shown["total_usd"] == pytest.approx(0.0001184832)
+
+    asyncio.run(run())
+
+
+def test_december_ends(tmp_path: Path) -> None:
+    async def run() -> None:
+        database = await Database.open(tmp_path / "bulb.db")
+        ledger = Ledger(database, WriteBehind(database, MovableClock()))
+        ledger.listen(finished(started_at=1_798_761_599.0))  # the last second of 2026
+        assert len((await ledger.statement(None, 1_798_761_599.0)).lines) == 1
+        assert (await ledger.statement(None, 1_798_761_600.0)).lines == []
+        await database.close()
+
+    asyncio.run(run())
+
+
+def test_tiers() -> None:
+    assert tiered(Decimal(6_000_000_001), "x86_64") == 6_000_000_000 * Decimal("0.0000166667") + Decimal("0.0000150000")
+    assert tiered(Decimal(1), "arm64") == Decimal("0.0000133334")
+
+
+def test_discounts_are_told_beside_the_total() -> None:
+    usage = Usage("1" * 12, "us-east-1", "f", "x86_64", 2_000_000, 1, 800_000 * 1024 * 1000, 0)
+    made = statement("2026-02", [usage])
+    assert made.total_usd == Decimal("0.4") + 800_000 * Decimal("0.0000166667")
+    assert made.free_tier_usd == Decimal("0.2") + 400_000 * Decimal("0.0000166667")
+    assert made.volume_discount_usd == 0
