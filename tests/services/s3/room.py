@@ -62,7 +62,7 @@ class Room:
 
     async def pending(self) -> list[outbox.Entry]:
         """What waits in the outbox."""
-        return await self.database.read(lambda connection: outbox.pending(connection, 1000))
+        return await self.database.read(lambda connection: outbox.pending(connection, 100_000))
 
 
 async def whole(body: Any) -> bytes:

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import tracemalloc
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -280,5 +281,27 @@ def test_a_key_that_cannot_be(tmp_path: Path, key: str) -> None:
         with pytest.raises(AwsError) as refused:
             await room("PutObject", Bucket="pictures", Key=key, Body=b"")
         assert refused.value.status == 400
+
+    in_room(tmp_path, scenario)
+
+
+def test_a_large_object_is_never_in_memory(tmp_path: Path) -> None:
+    async def pieces():
+        for _ in range(1024):
+            yield bytes(128 * 1024)
+
+    async def scenario(room: Room) -> None:
+        await room("CreateBucket", Bucket="pictures")
+        await room("PutObject", Bucket="pictures", Key="warm", Body=b"1")
+        tracemalloc.start()
+        await room("PutObject", Bucket="pictures", Key="large", Body=pieces())
+        body = (await room("GetObject", Bucket="pictures", Key="large"))["Body"]
+        size = 0
+        async for chunk in body:
+            size += len(chunk)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert size == 128 * 1024**2
+        assert peak < 8 * 1024**2
 
     in_room(tmp_path, scenario)

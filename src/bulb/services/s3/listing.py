@@ -13,7 +13,9 @@ from typing import Generic, Protocol, TypeVar
 from bulb.core.errors import AwsError
 from bulb.services.s3 import errors
 
-_ROLLING_BATCH = 256
+# Where prefixes are rolled up most rows of a batch may be thrown away: small behind a skipped prefix, then growing.
+_SMALL_BATCH = 16
+_GROWTH = 4
 _LAST_CODE_POINT = 0x10FFFF
 _SURROGATES = range(0xD800, 0xE000)
 
@@ -105,7 +107,7 @@ def page(
     last: RowT | str | None = None
     group: str | None = None
     position = start
-    size = min(_ROLLING_BATCH, limit + 1) if delimiter else limit + 1
+    size = min(_SMALL_BATCH, limit + 1) if delimiter else limit + 1
     while position is not None and limit > 0:
         batch = fetch(position, size)
         for row in batch:
@@ -121,7 +123,10 @@ def page(
                 prefixes.append(rolled)
         if len(batch) < size:
             break
-        position = skipping(group) if group is not None else position_of(batch[-1])
+        if group is not None:
+            position, size = skipping(group), min(_SMALL_BATCH, limit + 1)
+        else:
+            position, size = position_of(batch[-1]), min(size * _GROWTH, limit + 1)
     return Page(rows, prefixes, False, last)
 
 
