@@ -1,10 +1,8 @@
 """Real sandboxes for the tests: an image whose runtime does what the test tells it, and how to talk to it."""
 
-import ast
 import asyncio
 import os
 import shutil
-import struct
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -16,6 +14,9 @@ import pytest
 
 from bulb.sandbox.host import Sandbox, SandboxHost
 from bulb.sandbox.model import Code, Image, Limits, Rung
+from tests.sandbox.asking import Refused, ask, greet, tell
+
+__all__ = ["ask", "greet", "tell"]
 
 PROBE = Path(__file__).parent / "probe"
 SMALL = Limits(memory_mb=128, tmp_mb=512)
@@ -55,43 +56,6 @@ def node_image() -> Image:
         forks=False,
         environment={"PATH": "/var/lang/bin:/usr/bin:/bin", "LANG": "C.UTF-8"},
     )
-
-
-class Refused(Exception):
-    """What the probe was told to do raised this."""
-
-
-async def _read(sandbox: Sandbox, length: int) -> bytes:
-    data = b""
-    while len(data) < length:
-        more = await asyncio.get_running_loop().sock_recv(sandbox.api, length - len(data))
-        if not more:
-            raise EOFError("the process is gone")
-        data += more
-    return data
-
-
-async def greet(sandbox: Sandbox, timeout: float = 20) -> None:
-    """Wait for the runtime's first byte."""
-    async with asyncio.timeout(timeout):
-        assert await _read(sandbox, 1) == b"!"
-
-
-async def tell(sandbox: Sandbox, source: str) -> None:
-    """Send source to run, without waiting."""
-    data = source.encode()
-    await asyncio.get_running_loop().sock_sendall(sandbox.api, struct.pack(">I", len(data)) + data)
-
-
-async def ask(sandbox: Sandbox, source: str, timeout: float = 20) -> Any:
-    """Run `source` inside; its `answer`, or Refused with what it raised."""
-    async with asyncio.timeout(timeout):
-        await tell(sandbox, source)
-        length = struct.unpack(">I", await _read(sandbox, 4))[0]
-        text = (await _read(sandbox, length)).decode()
-    if text[0] == "!":
-        raise Refused(text[1:])
-    return ast.literal_eval(text[1:])
 
 
 async def refused(sandbox: Sandbox, source: str) -> str:

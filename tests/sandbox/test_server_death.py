@@ -14,7 +14,9 @@ pytestmark = root_only
 _SERVER = """
 import asyncio, sys, time
 from pathlib import Path
-from tests.sandbox.support import *
+from bulb.sandbox.host import SandboxHost
+from bulb.sandbox.model import Code, Rung
+from tests.sandbox.support import SMALL, ask, greet, python_image
 
 async def main():
     host = await SandboxHost.open(Path(sys.argv[1]), Rung.FULL)

@@ -50,7 +50,7 @@ class SandboxHost:
 
         `networks` gives the sandboxes of the full rung their network; without it they get loopback only.
         """
-        place = data_dir / "sandbox"
+        place = data_dir.absolute() / "sandbox"
         place.mkdir(parents=True, exist_ok=True)
         choice = await climb(place, rung, egress, networks)
         return cls(choice, Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=place)))

@@ -39,7 +39,6 @@ _LACKS = {
         "own /tmp (TMPDIR is its own)",
         "CPU limit",
         "exact memory limit (resident memory is looked at every 50 ms)",
-        "killing processes that left the session",
     ),
 }
 

@@ -90,11 +90,12 @@ class Sandbox:
         os.set_blocking(self.log, False)
         order.descriptors += [("api", theirs.detach()), ("log", written)]
         self._generation += 1
-        self._process = _Process(self, self._births)
+        makes_listeners = bool(order.fields["ports"])
+        self._process = _Process(self, self._births, makes_listeners)
         # Given back when the process is born, so that a burst does not bury the zygote.
         await self._births.acquire()
         self._zygote.spawn(f"{self.id}.{self._generation}", order, self._process)
-        if order.fields["ports"]:
+        if makes_listeners:
             await self._process.complete.wait()
         self.runtime_listener, self.endpoint_listener = self.cell.listeners()
 
@@ -186,23 +187,26 @@ class Sandbox:
 
 
 class _Process:
-    """Hears about one process of a sandbox. `complete` is set when it is born, or never will be."""
+    """Hears about one process of a sandbox. `complete` is set when it is born (and listens), or never will be."""
 
-    def __init__(self, sandbox: Sandbox, births: asyncio.Semaphore) -> None:
+    def __init__(self, sandbox: Sandbox, births: asyncio.Semaphore, makes_listeners: bool) -> None:
         self._sandbox = sandbox
         self._births: asyncio.Semaphore | None = births
         self._exited = sandbox.exited
         self.failure: str | None = None
         self.complete = asyncio.Event()
-        self._listens = False
+        self._makes_listeners = makes_listeners
 
     def born(self, pid: int) -> None:
         self._sandbox.pid = pid
         self._sandbox.cell.watch(pid)
-        self._over()
+        self.release()
+        if not self._makes_listeners:
+            self.complete.set()
 
     def listening(self, runtime: socket.socket, endpoint: socket.socket) -> None:
         self._sandbox.cell.listening(runtime, endpoint)
+        self.complete.set()
 
     def failed(self, why: str) -> None:
         self.failure = why

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import socket
 import sys
@@ -16,6 +17,7 @@ from bulb.sandbox.cell import Order
 from bulb.sandbox.inside import wire
 from bulb.sandbox.model import Exit, Image, Rung, SandboxError
 
+_log = logging.getLogger(__name__)
 _INSIDE = Path(__file__).parent / "inside"
 # A cold machine reads an interpreter and its modules from disk.
 _READY_TIMEOUT_S = 60.0
@@ -51,10 +53,10 @@ class ZygoteClient:
         """Use `start`."""
         self.image = image
         self.alive = True
-        self.ended: asyncio.Event = asyncio.Event()
         self._control = control
         self._process = process
         self._loop = asyncio.get_running_loop()
+        self._stderr: asyncio.Task[None]
         self._processes: dict[str, Process] = {}
         self._outgoing: deque[_Outgoing] = deque()
         self._ready: asyncio.Future[None] = self._loop.create_future()
@@ -94,6 +96,7 @@ class ZygoteClient:
             "prepare": image.prepare,
             "run": image.run,
         }
+        client._stderr = client._loop.create_task(client._listen_to_stderr())
         client._loop.add_reader(ours.fileno(), client._read)
         client._send(config)
         try:
@@ -193,17 +196,16 @@ class ZygoteClient:
             process.failed(f"the zygote of {self.image.name} died")
             process.ended(Exit(status=None, signal=9))
         self._processes.clear()
-        if not self._ready.done():
-            self._loop.create_task(self._explain())
 
-    async def _explain(self) -> None:
-        said = b""
-        if self._process.stderr is not None:
-            with contextlib.suppress(TimeoutError):
-                said = await asyncio.wait_for(self._process.stderr.read(), 5)
+    async def _listen_to_stderr(self) -> None:
+        """Nothing should be said there; what is, is logged, and is the reason when it never got ready."""
+        assert self._process.stderr is not None
+        last = "it said nothing"
+        async for line in self._process.stderr:
+            last = line.decode(errors="replace").rstrip()
+            _log.warning("zygote of %s: %s", self.image.name, last)
         if not self._ready.done():
-            why = said.decode(errors="replace").strip().rpartition("\n")[2]
-            self._ready.set_exception(SandboxError(f"the zygote of {self.image.name} did not start: {why}"))
+            self._ready.set_exception(SandboxError(f"the zygote of {self.image.name} did not start: {last}"))
 
     async def close(self) -> None:
         """End it and every process it made."""
@@ -214,6 +216,7 @@ class ZygoteClient:
         if self._process.returncode is None:
             self._process.kill()
             await self._process.wait()
+        await self._stderr
         if self._ready.done() and not self._ready.cancelled():
             self._ready.exception()
 

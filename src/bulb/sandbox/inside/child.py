@@ -114,6 +114,9 @@ def lock(plan: ChildPlan, steps: Steps) -> None:
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)
     if plan.isolated:
         syscalls.install_filter(steps.filter_program)
+    else:
+        # Without a pid namespace: orphans stay with this process, and become the zygote's to kill when it ends.
+        syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
 
 
 def limit_resources(plan: ChildPlan) -> None:

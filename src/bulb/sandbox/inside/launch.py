@@ -34,7 +34,10 @@ def main() -> None:
 
 
 def _enter_namespaces(user_namespace: bool) -> int:
-    """Own mounts and name; without root a user namespace first, in which this process has the right to."""
+    """Own mounts and name; without root a user namespace first, in which this process has the right to.
+
+    Returns a descriptor of the present pid namespace for coming back to, -1 where that is not allowed.
+    """
     if user_namespace:
         uid, gid = os.geteuid(), os.getegid()
         inner = root.default_identity()[0]
@@ -42,9 +45,12 @@ def _enter_namespaces(user_namespace: bool) -> int:
         Path("/proc/self/setgroups").write_text("deny")
         Path("/proc/self/uid_map").write_text(f"{inner} {uid} 1")
         Path("/proc/self/gid_map").write_text(f"{inner} {gid} 1")
+        syscalls.keep_capabilities_over_exec()
     syscalls.unshare(syscalls.NEWNS | syscalls.NEWUTS)
     syscalls.mount("", "/", "", syscalls.MS_REC | syscalls.MS_PRIVATE)
     socket.sethostname(root.HOSTNAME)
+    if user_namespace:
+        return -1  # the way back to the machine's pid namespace is closed to us
     namespace = os.open("/proc/self/ns/pid", os.O_RDONLY)
     os.set_inheritable(namespace, True)
     return namespace

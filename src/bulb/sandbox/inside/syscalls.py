@@ -30,11 +30,12 @@ _FSPICK_CLOEXEC, _FSPICK_EMPTY_PATH = 1, 8
 # The calls added since 5.1 have one number everywhere.
 _OPEN_TREE, _MOVE_MOUNT, _FSOPEN, _FSCONFIG, _FSMOUNT, _FSPICK, _MOUNT_SETATTR = 428, 429, 430, 431, 432, 433, 442
 _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}.get(platform.machine(), -1)
-_CAPSET = {"x86_64": 126, "aarch64": 91}.get(platform.machine(), -1)
+_CAPGET, _CAPSET = {"x86_64": (125, 126), "aarch64": (90, 91)}.get(platform.machine(), (-1, -1))
+_THIS_THREAD, _CAPABILITY_BITS = struct.pack("Ii", 0x20080522, 0), 64
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP = 1, 4, 24
-PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, PR_CAP_AMBIENT = 38, 22, 47
-_PR_CAP_AMBIENT_CLEAR_ALL = 4
+PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, PR_CAP_AMBIENT, PR_SET_CHILD_SUBREAPER = 38, 22, 47, 36
+_PR_CAP_AMBIENT_RAISE, _PR_CAP_AMBIENT_CLEAR_ALL = 2, 4
 _SECCOMP_MODE_FILTER = 2
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _SIOCGSKNS, _IFF_UP = 0x8913, 0x8914, 0x894C, 1
 
@@ -146,8 +147,7 @@ def prctl(option: int, first: int = 0, second: int = 0) -> int:
 
 def drop_bounding_set() -> None:
     """From now on no exec can give any capability."""
-    with_room = 64
-    for capability in range(with_room):
+    for capability in range(_CAPABILITY_BITS):
         if _libc.prctl(PR_CAPBSET_DROP, ctypes.c_ulong(capability), 0, 0, 0) < 0:
             return  # past the last capability this kernel knows
 
@@ -155,8 +155,20 @@ def drop_bounding_set() -> None:
 def drop_capabilities() -> None:
     """Empty the effective, permitted, inheritable and ambient sets of this thread."""
     prctl(PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
-    version_3_self = struct.pack("Ii", 0x20080522, 0)
-    _check(_syscall(_CAPSET, version_3_self, bytes(24)), "capset")
+    _check(_syscall(_CAPSET, _THIS_THREAD, bytes(24)), "capset")
+
+
+def keep_capabilities_over_exec() -> None:
+    """Make what this thread is permitted ambient: a user other than root keeps nothing otherwise."""
+    data = ctypes.create_string_buffer(24)
+    _check(_syscall(_CAPGET, _THIS_THREAD, data), "capget")
+    effective_low, permitted_low, _, effective_high, permitted_high, _ = struct.unpack("6I", data.raw)
+    low, high = (effective_low, permitted_low, permitted_low), (effective_high, permitted_high, permitted_high)
+    _check(_syscall(_CAPSET, _THIS_THREAD, struct.pack("6I", *low, *high)), "capset")
+    permitted = permitted_low | permitted_high << 32
+    for capability in range(_CAPABILITY_BITS):
+        if permitted >> capability & 1:
+            prctl(PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, capability)
 
 
 def install_filter(program: bytes) -> None:

@@ -45,6 +45,7 @@ class Zygote:
             self._run = _find(config["run"])
         if self._isolated:
             syscalls.drop_bounding_set()
+        syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
         syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
         gc.collect()
         gc.disable()
@@ -98,17 +99,11 @@ class Zygote:
         try:
             if plan.temporary is not None:
                 self._give_temporary(plan, *plan.temporary)
-            if self._namespace is not None:
-                syscalls.unshare(syscalls.NEWPID)
-            pid = os.fork()
+            pid = self._fork()
         except OSError as error:
             wire.send(self._control, {"is": "failed", "id": plan.id, "why": str(error)})
             wire.send(self._control, {"is": "exit", "id": plan.id, "status": _FAILED << 8, "rss": 0, "cpu": 0.0})
             return
-        finally:
-            # In the child, where `pid` is 0, the namespace is already the right one.
-            if self._namespace is not None and os.getpid() != 1:
-                syscalls.setns(self._namespace, syscalls.NEWPID)
         if pid == 0:
             self._be_born(plan)
         for fd in plan.descriptors:
@@ -116,6 +111,23 @@ class Zygote:
         self._pids[pid] = plan.id
         self._ids[plan.id] = pid
         wire.send(self._control, {"is": "born", "id": plan.id, "pid": pid})
+
+    def _fork(self) -> int:
+        """fork(2) into a new pid namespace; the pid as the machine sees it, 0 in the child."""
+        if not self._isolated:
+            return os.fork()
+        if self._namespace is None:
+            return _fork_by_helper()
+        syscalls.unshare(syscalls.NEWPID)
+        try:
+            pid = os.fork()
+        except OSError:
+            syscalls.setns(self._namespace, syscalls.NEWPID)
+            raise
+        if pid:
+            # Without this the next unshare is refused.
+            syscalls.setns(self._namespace, syscalls.NEWPID)
+        return pid
 
     def _give_temporary(self, plan: wire.ChildPlan, name: str, size: int) -> None:
         """Only without root, where the server may not mount: the sandbox's /tmp is kept here, a copy goes to the child."""
@@ -176,10 +188,18 @@ class Zygote:
             del self._ids[name]
             if not self._isolated:
                 _kill_group(pid)
+                self._kill_strays()
             cpu = usage.ru_utime + usage.ru_stime
             wire.send(
                 self._control, {"is": "exit", "id": name, "status": status, "rss": usage.ru_maxrss * 1024, "cpu": cpu}
             )
+
+    def _kill_strays(self) -> None:
+        """Plain sandboxes: what a dead one left behind, even in another session, is our child now (see `child.lock`)."""
+        listed = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
+        for pid in map(int, listed.split()):
+            if pid not in self._pids:
+                os.kill(pid, signal.SIGKILL)
 
     def end(self) -> None:
         """Kill every child; with the first process of a pid namespace everything in it goes."""
@@ -188,6 +208,37 @@ class Zygote:
                 os.kill(pid, signal.SIGKILL)
             else:
                 _kill_group(pid)
+
+
+def _fork_by_helper() -> int:
+    """The same without root, where nobody may return to the machine's pid namespace: a helper goes and does not return.
+
+    Its child becomes ours when it is gone (we are a subreaper), and only then goes on: its wish to die with its parent
+    must not mean the helper.
+    """
+    told, tell = os.pipe()
+    wait, release = os.pipe()
+    helper = os.fork()
+    if helper == 0:
+        try:
+            syscalls.unshare(syscalls.NEWPID)
+            pid = os.fork()
+        except OSError:
+            os._exit(1)
+        if pid:
+            os.write(tell, str(pid).encode())
+            os._exit(0)
+        os.read(wait, 1)
+        return 0
+    os.waitpid(helper, 0)
+    os.close(tell)
+    pid = int(os.read(told, 32) or b"0")
+    os.write(release, b"x")
+    for fd in (told, wait, release):
+        os.close(fd)
+    if pid == 0:
+        raise ChildProcessError("no process could be made in a new pid namespace")
+    return pid
 
 
 def _kill_group(pid: int) -> None:

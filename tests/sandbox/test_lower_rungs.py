@@ -1,0 +1,192 @@
+"""The rungs below the full one, as root and as an ordinary user: the same promises, as far as each can keep them."""
+
+import asyncio
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from bulb.sandbox.host import SandboxHost
+from bulb.sandbox.model import Code, Limits, Rung, SandboxError
+from tests.sandbox.support import (
+    SMALL,
+    ask,
+    code_at,
+    greet,
+    log_of,
+    node_image,
+    on_host,
+    python_image,
+    refused,
+    root_only,
+    running,
+    tell,
+)
+
+_NOBODY = 65534
+_SYSTEM_PYTHON = "/usr/bin/python3.11"
+both = pytest.mark.parametrize("rung", [Rung.USERNS, Rung.PLAIN])
+
+
+@both
+def test_code_runs_and_output_comes_back(tmp_path: Path, rung: Rung) -> None:
+    async def body(host: SandboxHost) -> None:
+        assert host.rung is rung
+        assert host.report().lacks
+        async with running(host, python_image(), code_at(tmp_path / "code")) as sandbox:
+            assert await ask(sandbox, "import os; answer = os.listdir('.')") == ["app.py"]
+            await ask(sandbox, "os.write(1, b'out'); os.write(4, b'frame')")
+            assert log_of(sandbox) == b"outframe"
+            port = sandbox.runtime_api.rpartition(":")[2]
+            await ask(sandbox, f"import socket; s = socket.create_connection(('127.0.0.1', {port}), 1)")
+            assert sandbox.runtime_listener is not None
+            accepted, _ = await asyncio.get_running_loop().sock_accept(sandbox.runtime_listener)
+            accepted.close()
+            await tell(sandbox, "os._exit(3)")
+            assert (await asyncio.wait_for(asyncio.shield(sandbox.exited), 5)).status == 3
+
+    on_host(tmp_path, body, rung)
+
+
+@both
+def test_a_restart_keeps_temporary_files(tmp_path: Path, rung: Rung) -> None:
+    async def body(host: SandboxHost) -> None:
+        async with running(host, python_image(), code_at(tmp_path / "code")) as sandbox:
+            directory = sandbox.variables.get("TMPDIR", "/tmp")  # noqa: S108 - the sandbox's own
+            await ask(sandbox, f"open({directory!r} + '/kept', 'w')")
+            await sandbox.restart()
+            await greet(sandbox)
+            assert await ask(sandbox, f"import os; answer = os.listdir({directory!r})") == ["kept"]
+
+    on_host(tmp_path, body, rung)
+
+
+@both
+def test_a_memory_bomb_is_stopped(tmp_path: Path, rung: Rung) -> None:
+    async def body(host: SandboxHost) -> None:
+        async with running(host, python_image(), code_at(tmp_path / "code")) as sandbox:
+            await tell(
+                sandbox, "held = []\nwhile True: held.append(bytearray(1 << 20)); __import__('time').sleep(0.001)"
+            )
+            ended = await asyncio.wait_for(asyncio.shield(sandbox.exited), 20)
+            assert (ended.oom, ended.signal) == (True, 9)
+            assert sandbox.memory_peak() < 400 << 20
+
+    on_host(tmp_path, body, rung)
+
+
+@both
+def test_double_forked_children_go_with_their_sandbox(tmp_path: Path, rung: Rung) -> None:
+    marker = f"bulb-test-{os.getpid()}"
+
+    async def body(host: SandboxHost) -> None:
+        async with running(host, python_image(), code_at(tmp_path / "code")) as sandbox:
+            daemon = f"""
+import os, subprocess
+if os.fork() == 0:
+    os.setsid()
+    subprocess.Popen(["/bin/sh", "-c", "sleep 60; : {marker}"])
+    os._exit(0)
+os.wait()
+"""
+            await ask(sandbox, daemon)
+            assert _running(marker)
+            await sandbox.kill()
+            for _ in range(100):
+                if not _running(marker):
+                    break
+                await asyncio.sleep(0.01)
+            assert not _running(marker)
+
+    on_host(tmp_path, body, rung)
+
+
+def _running(marker: str) -> bool:
+    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout  # noqa: S607
+    return marker in listed
+
+
+@both
+def test_blanks_can_be_claimed(tmp_path: Path, rung: Rung) -> None:
+    async def body(host: SandboxHost) -> None:
+        sandbox = await host.start_blank(python_image())
+        code = code_at(tmp_path / "code")
+        await sandbox.claim(Limits(256, 600), Code(code))
+        await greet(sandbox)
+        root = sandbox.variables.get("LAMBDA_TASK_ROOT", "/var/task")
+        assert await ask(sandbox, f"import os; answer = os.listdir({root!r})") == ["app.py"]
+        await sandbox.close()
+
+    on_host(tmp_path, body, rung)
+
+
+@both
+def test_node_runs(tmp_path: Path, rung: Rung) -> None:
+    async def body(host: SandboxHost) -> None:
+        async with running(host, node_image(), code_at(tmp_path / "code")) as sandbox:
+            loop = asyncio.get_running_loop()
+            await loop.sock_sendall(sandbox.api, b"process.cwd().length > 0\n")
+            assert await asyncio.wait_for(loop.sock_recv(sandbox.api, 99), 10) == b'{"answer":true}\n'
+
+    on_host(tmp_path, body, rung)
+
+
+def test_a_user_namespace_isolates(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("x")
+
+    async def body(host: SandboxHost) -> None:
+        code = code_at(tmp_path / "code")
+        async with running(host, python_image(), code) as sandbox, running(host, python_image(), code) as other:
+            top = await ask(sandbox, "import os; answer = os.listdir('/')")
+            assert {"home", "sys", "work"}.isdisjoint(top)
+            for prefix in ("", "/.machine"):
+                assert "FileNotFoundError" in await refused(sandbox, f"open({prefix + str(secret)!r})")
+            assert await ask(sandbox, "answer = [p for p in os.listdir('/proc') if p.isdigit()]") == ["1"]
+            for place in ("/", "/var/task", "/usr/bin"):
+                assert "[Errno 30]" in await refused(sandbox, f"open('{place}/x', 'w')")
+            status = await ask(
+                sandbox, "answer = dict(l.split(':\\t') for l in open('/proc/self/status') if ':\\t' in l)"
+            )
+            assert all(int(status[name], 16) == 0 for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"))
+            assert status["Seccomp"].strip() == "2"
+            await ask(sandbox, "open('/tmp/mine', 'w')")
+            assert await ask(other, "import os; answer = os.listdir('/tmp')") == []
+            fill = "with open('/tmp/a', 'wb', 0) as f:\n  for _ in range(600): f.write(bytes(1 << 20))"
+            assert "No space left" in await refused(sandbox, fill) or sandbox.exited.done()
+
+    on_host(tmp_path, body, Rung.USERNS)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="is about an ordinary user")
+def test_the_full_rung_is_refused_with_a_reason(tmp_path: Path) -> None:
+    with pytest.raises(SandboxError, match="does not run as root"):
+        asyncio.run(SandboxHost.open(tmp_path, Rung.FULL))
+    host = asyncio.run(SandboxHost.open(tmp_path))
+    assert "root" in host.report().reasons["full"]
+    assert SMALL
+
+
+@root_only
+@pytest.mark.skipif(not Path(_SYSTEM_PYTHON).exists(), reason=f"no {_SYSTEM_PYTHON}")
+@both
+def test_an_ordinary_user(tmp_path: Path, rung: Rung) -> None:
+    """Everything again as a user who can read nothing of ours but the sources, copied."""
+    shutil.copytree(Path(__file__).parents[2] / "src", tmp_path / "src")
+    shutil.copytree(Path(__file__).parent, tmp_path / "tests" / "sandbox", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "data").mkdir()
+    os.chown(tmp_path / "data", _NOBODY, _NOBODY)
+    for directory in [tmp_path, *tmp_path.parents][:3]:
+        directory.chmod(directory.stat().st_mode | 0o055)
+    done = subprocess.run(
+        ["setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups", _SYSTEM_PYTHON, "-m", "tests.sandbox.ordinary", "data", rung],
+        cwd=tmp_path,
+        env={"PYTHONPATH": "src:.", "PYTHONDONTWRITEBYTECODE": "1", "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )  # fmt: skip
+    assert done.stdout == f"{rung} answered 42\n", done.stderr
