@@ -118,6 +118,13 @@ def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
     assert refusal(tmp_path, archive((entry("a", link), b"b"), ("a/inner", b"x"))) == UNZIP
 
 
+def test_no_link_is_put_behind_links_that_lead_out_together(tmp_path: Path) -> None:
+    link = 0o777 | stat.S_IFLNK
+    chain = (entry("a/b/up", link), b"../.."), (entry("out", link), b"a/b/up/..")
+    assert refusal(tmp_path, archive(("app.py", b""), *chain, (entry("out/planted", link), b"/tmp/x"))) == UNZIP
+    assert not [name for _, folders, names in os.walk(tmp_path) for name in (*folders, *names) if name == "planted"]
+
+
 def test_damaged_archives(tmp_path: Path) -> None:
     good = archive(("a", os.urandom(5000)))
     middle = good[:2000] + bytes(byte ^ 0xFF for byte in good[2000:2100]) + good[2100:]

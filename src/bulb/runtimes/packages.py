@@ -159,8 +159,17 @@ class _Unpacking:
             aim = os.fsdecode(source.read(os.pathconf("/", "PC_PATH_MAX")))
         if not _stays_inside(aim, path.parent.relative_to(self._target)):
             raise bad_archive()
+        self._refuse_links_above(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.symlink_to(aim)
+
+    def _refuse_links_above(self, path: Path) -> None:
+        """Two links that each stay inside can lead out when one is followed by the other: nothing is put behind one."""
+        folder = self._target
+        for part in path.parent.relative_to(self._target).parts:
+            folder /= part
+            if folder.is_symlink():
+                raise bad_archive()
 
     def _too_big(self) -> AwsError:
         return _refusal(f"Unzipped size must be smaller than {self._limit} bytes")
