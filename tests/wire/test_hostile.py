@@ -122,6 +122,11 @@ def test_query(body: bytes) -> None:
     assert refused("iam", "CreateRole", request).code == "MalformedInput"
 
 
+def test_paths_and_queries_that_are_not_utf8() -> None:
+    assert refused("s3", "GetObject", post({}, b"", "/bucket/%ff", "", "GET")).code == "InvalidURI"
+    assert refused("s3", "ListObjects", post({}, b"", "/bucket", "prefix=%ff", "GET")).code == "InvalidArgument"
+
+
 def test_rest_members_of_the_wrong_type() -> None:
     listing = post({"host": "h"}, b"", "/bucket", "list-type=2&max-keys=many", "GET")
     assert refused("s3", "ListObjectsV2", listing).code == "InvalidArgument"

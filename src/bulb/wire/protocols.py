@@ -16,7 +16,7 @@ from bulb.wire.documents import Codec
 from bulb.wire.errors import error, request_id_headers
 from bulb.wire.eventstream import CONTENT_TYPE, EventEncoder
 from bulb.wire.hosts import effective_path
-from bulb.wire.malformed import Malformed, MalformedXml
+from bulb.wire.malformed import Malformed, MalformedUri, MalformedXml
 from bulb.wire.rest import AnswerPlan, Headers, RequestPlan
 from bulb.wire.target import spoken_protocol
 
@@ -154,7 +154,8 @@ def _refusal(protocol: str, malformed: Malformed) -> AwsError:
     if protocol == "query":
         return AwsError("MalformedInput", str(malformed))
     if protocol == "rest-xml":
-        return AwsError("MalformedXML" if isinstance(malformed, MalformedXml) else "InvalidArgument", str(malformed))
+        codes = {MalformedXml: "MalformedXML", MalformedUri: "InvalidURI"}
+        return AwsError(codes.get(type(malformed), "InvalidArgument"), str(malformed))
     return AwsError("SerializationException", str(malformed))
 
 

@@ -14,7 +14,6 @@ from operator import attrgetter
 from typing import Protocol
 from urllib.parse import unquote
 
-from bulb.wire.malformed import Malformed
 from bulb.wire.malformed import MalformedUri
 from bulb.wire.shapes import Shape
 
@@ -41,18 +40,18 @@ class Template:
     query: tuple[tuple[str, str], ...]
 
     def match(self, parts: list[str]) -> dict[str, str] | None:
-        """The labels' decoded values, or None; MalformedUri for what is not UTF-8. `parts` are the request path's segments, still percent-encoded.
+        """The labels' decoded values, or None. `parts` are the request path's segments, still percent-encoded.
 
-        Raises Malformed for a value that is not UTF-8: replacing the bytes would make two keys one.
+        Raises MalformedUri for a label that is not UTF-8.
         """
         parts = self._gather(parts)
         if not self._fits(parts):
             return None
-        pairs = zip(self.segments, parts, strict=True)
+        encoded = [part for expected, part in zip(self.segments, parts, strict=True) if expected is None]
         try:
-            values = [unquote(part, errors="strict") for expected, part in pairs if expected is None]
-        except UnicodeDecodeError:
-            raise Malformed("The path is not UTF-8.") from None
+            values = [unquote(part, errors="strict") for part in encoded]
+        except UnicodeDecodeError as error:
+            raise MalformedUri from error
         return dict(zip(self.labels, values, strict=True))
 
     def fits(self, parts: list[str]) -> bool:

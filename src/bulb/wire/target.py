@@ -173,7 +173,7 @@ def _by_route(request: Request, names: list[str], catalog: Catalog) -> Target:
     try:
         query = parse_query(request.query)
     except Malformed as error:
-        raise AwsError("InvalidRequest", str(error)) from error
+        raise UnknownTarget("InvalidRequest", str(error), status=400, service=names[0]) from error
     if names == ["s3"]:
         return _s3_target(request, query, catalog.service("s3"))
     for name in names:
