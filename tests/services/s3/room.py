@@ -71,10 +71,10 @@ async def whole(body: Any) -> bytes:
 
 
 @asynccontextmanager
-async def opened(folder: Path) -> AsyncIterator[Room]:
-    """A room in `folder`, closed at the end."""
+async def opened(folder: Path, url: str | None = None) -> AsyncIterator[Room]:
+    """A room in `folder` (its rows in the database at `url`, if given), closed at the end."""
     clock = MovableClock()
-    database = await Database.open(folder / "bulb.db")
+    database = await Database.open(url or folder / "bulb.db")
     blobs = await BlobStore.open(folder / "blobs", database, clock)
     try:
         yield Room(database, blobs, clock)

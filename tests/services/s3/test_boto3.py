@@ -284,6 +284,9 @@ def test_presigned_urls(served: Served, bucket: str, version: str) -> None:
     response = fetch(s3.generate_presigned_url("get_object", override))
     assert response.read() == b"signed"
     assert (response.headers["content-type"], response.headers["content-disposition"]) == ("text/y", "inline")
+    for value, status in [("a\r\nset-cookie: b=c", 400), ("attachment; filename=漢", 200)]:
+        strange = {"Bucket": bucket, "Key": "a b", "ResponseContentDisposition": value}
+        assert fetch(s3.generate_presigned_url("get_object", strange)).status == status
     etag = response.headers["etag"]
     url = s3.generate_presigned_url("get_object", {"Bucket": bucket, "Key": "a b"})
     unchanged = fetch(url, headers={"if-none-match": etag})

@@ -75,6 +75,13 @@ def test_the_length_a_policy_allows(s3: Any, bucket: str, size: int, code: str |
     assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == (0 if code else 1)
 
 
+@pytest.mark.parametrize("field", ["Content-Type", "x-amz-meta-a"])
+def test_a_field_cannot_smuggle_headers(s3: Any, bucket: str, field: str) -> None:
+    form = signed(s3, bucket, "k", None, ["starts-with", f"${field}", ""])
+    response = post(form["url"], form["fields"] | {field: "a\r\nset-cookie: b=c"})
+    assert (response.status, b"InvalidArgument" in response.read()) == (400, True)
+
+
 def test_the_key_comes_first_and_must_be_there(s3: Any, bucket: str) -> None:
     form = signed(s3, bucket, "k")
     fields = {name: value for name, value in form["fields"].items() if name != "key"}

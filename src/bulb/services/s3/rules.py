@@ -28,6 +28,7 @@ STORAGE_CLASSES = frozenset(
 )
 DESCRIBING_HEADERS = ("CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage", "ContentType")
 
+_SPACE, _DELETE = 0x20, 0x7F
 _BUCKET_NAME = re.compile(r"\A[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\Z")
 _RESERVED_PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
 _RESERVED_SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
@@ -119,6 +120,17 @@ def check_key(key: str) -> None:
     if size > MAX_KEY_BYTES:
         members = {"Size": size, "MaxSizeAllowed": MAX_KEY_BYTES}
         raise AwsError("KeyTooLongError", "Your key is too long", members=members)
+
+
+def header_text(name: str, value: str) -> str:
+    """`value` as headers carry it: UTF-8 bytes read as latin-1. Raises InvalidArgument for control characters."""
+    if any(ord(char) < _SPACE or ord(char) == _DELETE for char in value):
+        raise errors.invalid_argument("The value must not have control characters.", name, repr(value[:100]))
+    try:
+        value.encode("latin-1")
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "replace").decode("latin-1")
+    return value
 
 
 def check_metadata(metadata: Mapping[str, str]) -> None:

@@ -22,6 +22,7 @@ from bulb.services.s3.rules import (
     check_key,
     check_read,
     description_of,
+    header_text,
     write_conditions,
 )
 from bulb.services.s3.store.contents import Received, too_large
@@ -131,7 +132,9 @@ def _described(
     answer: Answer = {"ContentType": DEFAULT_CONTENT_TYPE, **description.headers}
     if expires := description.headers.get("Expires"):
         answer["Expires"] = moment(float(expires))
-    answer.update({_OVERRIDES[name]: params[name] for name in _OVERRIDES if params.get(name)})
+    for name, member in _OVERRIDES.items():
+        if (value := params.get(name)) is not None:
+            answer[member] = header_text(member, value) if isinstance(value, str) else value
     answer |= present(
         AcceptRanges="bytes",
         ETag=quoted(version.etag),

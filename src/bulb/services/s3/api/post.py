@@ -22,6 +22,7 @@ from bulb.services.s3.rules import (
     check_key,
     check_tags,
     description_of,
+    header_text,
     refuse_unsupported,
 )
 from bulb.wire.errors import HOST_ID
@@ -114,8 +115,11 @@ def _parameters(form: Form) -> dict[str, Any]:
     for name in fields:
         if name.startswith("x-amz-checksum-"):
             raise errors.not_implemented(name, "checksums of form uploads")
-    params: dict[str, Any] = {_PARAMETERS[name]: fields[name] for name in fields if name in _PARAMETERS}
-    params["Metadata"] = {name[len(_METADATA) :]: fields[name] for name in fields if name.startswith(_METADATA)}
+    said = {name: header_text(name, value) for name, value in fields.items() if name.startswith(_METADATA)}
+    params: dict[str, Any] = {
+        parameter: header_text(name, fields[name]) for name, parameter in _PARAMETERS.items() if name in fields
+    }
+    params["Metadata"] = {name[len(_METADATA) :]: value for name, value in said.items()}
     return params
 
 
