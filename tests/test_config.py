@@ -25,6 +25,7 @@ def test_a_misspelt_setting_is_refused_rather_than_silently_off() -> None:
         ("BULB_PORT", "-1", "BULB_PORT cannot be '-1'"),
         ("BULB_EGRESS", "all", "nat or none"),
         ("BULB_ISOLATION", "strong", "best or full or userns or plain"),
+        ("BULB_CREDENTIALS", "some", "auto or any or required"),
         ("BULB_ACCESS_LOG", "maybe", "BULB_ACCESS_LOG"),
     ],
 )
@@ -44,6 +45,13 @@ def test_credentials_are_enforced_as_soon_as_others_can_reach_the_server() -> No
     assert not Config(host="localhost").enforce_credentials
     assert Config(host="0.0.0.0").enforce_credentials
     assert Config(host="bulb.example").enforce_credentials
+
+
+def test_credentials_can_be_required_on_loopback_and_waived_elsewhere() -> None:
+    assert load({"credentials": "required"}, {}).enforce_credentials
+    assert load({}, {"BULB_CREDENTIALS": "required"}).enforce_credentials
+    assert not load({"credentials": "any", "host": "0.0.0.0"}, {}).enforce_credentials
+    assert load({"credentials": "auto", "host": "0.0.0.0"}, {}).enforce_credentials
 
 
 def test_the_data_folder_is_absolute() -> None:

@@ -16,6 +16,7 @@ from bulb.core.errors import BulbError
 
 Egress = Literal["nat", "none"]
 Isolation = Literal["best", "full", "userns", "plain"]
+Credentials = Literal["auto", "any", "required"]
 
 _SWITCH = {"1": True, "true": True, "0": False, "false": False}
 _NOT_SETTINGS = {"interpreters", "surroundings"}
@@ -23,6 +24,7 @@ _INTERPRETER = "BULB_INTERPRETER_"
 _WORDS: dict[str, tuple[str, ...]] = {
     "egress": ("nat", "none"),
     "isolation": ("best", "full", "userns", "plain"),
+    "credentials": ("auto", "any", "required"),
 }
 
 
@@ -46,6 +48,8 @@ class Config:
     """Every setting, with its default. Durations are seconds.
 
     `database` is a SQLAlchemy URL; None means SQLite inside `data`. `isolation` other than `best` insists on that rung.
+    `credentials` `any` takes every signature unlooked at, `required` only those of keys that were issued here, and
+    `auto` is `any` on loopback and `required` wherever somebody else could reach the server.
     `interpreters` maps a runtime (`python3.12`) to the executable that runs it, whatever its version.
     """
 
@@ -55,6 +59,7 @@ class Config:
     database: str | None = None
     egress: Egress = "nat"
     isolation: Isolation = "best"
+    credentials: Credentials = "auto"
     region: str = "us-east-1"
     stock: int = 2
     idle: float = 600.0
@@ -76,8 +81,8 @@ class Config:
 
     @property
     def enforce_credentials(self) -> bool:
-        """On loopback any signature is accepted; anywhere else real credentials are required."""
-        return not self.on_loopback
+        """Are keys and signatures verified?"""
+        return self.credentials == "required" or (self.credentials == "auto" and not self.on_loopback)
 
 
 def load(flags: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Config:

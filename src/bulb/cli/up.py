@@ -18,9 +18,7 @@ DRAIN_S = 30.0
 
 
 @click.command("up")
-@click.option(
-    "--host", help="Address to listen on. Anything but loopback requires real credentials.  [default: 127.0.0.1]"
-)
+@click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", type=int, help="Port; 0 takes a free one.  [default: 4566]")
 @click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="Folder that holds everything.")
 @click.option("--database", help="SQLAlchemy URL of a PostgreSQL database, in place of SQLite in the data folder.")
@@ -31,6 +29,12 @@ DRAIN_S = 30.0
     "--isolation",
     type=click.Choice(["best", "full", "userns", "plain"]),
     help="Insist on a rung of isolation; `best` takes the highest this machine allows.  [default: best]",
+)
+@click.option(
+    "--credentials",
+    type=click.Choice(["auto", "any", "required"]),
+    help="Take any credentials, or only keys that were issued here and sign rightly (the first is in root-key.json in "
+    "the data folder); `auto` takes any on loopback alone.  [default: auto]",
 )
 @click.option("--region", help="Region of requests that carry no signature.  [default: us-east-1]")
 @click.option("--stock", type=int, help="Blank environments kept ready per runtime.  [default: 2]")
