@@ -8,15 +8,14 @@ from bulb.core.calls import Answer, Call
 from bulb.core.errors import AwsError
 from bulb.services.s3 import checksums, errors
 from bulb.services.s3.api.base import Operations, present, quoted, told_version
+from bulb.services.s3.conditions import check_read, write_conditions
 from bulb.services.s3.model import Bucket, Content, Description, ObjectVersion, Write, moment
 from bulb.services.s3.rules import (
     DESCRIBING_HEADERS,
     MAX_PUT_BYTES,
     check_key,
-    check_read,
     description_of,
     tags_of_header,
-    write_conditions,
 )
 from bulb.services.s3.store.objects import SourceChangedError
 

@@ -10,16 +10,15 @@ from bulb.services.s3.api.base import owner, present, quoted, told_version
 from bulb.services.s3.api.copies import CopyOperations, Source, busy
 from bulb.services.s3.api.listing import asked, encoder, rolled
 from bulb.services.s3.api.objects import refuse_unknown_checksums
+from bulb.services.s3.conditions import copy_range, write_conditions
 from bulb.services.s3.model import Part, Upload, moment
 from bulb.services.s3.multipart import Requested
 from bulb.services.s3.rules import (
     MAX_PUT_BYTES,
     check_key,
     check_part_number,
-    copy_range,
     description_of,
     page_size,
-    write_conditions,
 )
 from bulb.services.s3.store.contents import Received
 from bulb.services.s3.store.objects import SourceChangedError

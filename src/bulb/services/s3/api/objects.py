@@ -6,6 +6,7 @@ from bulb.core.calls import Answer, Call
 from bulb.core.errors import AwsError
 from bulb.services.s3 import checksums, errors
 from bulb.services.s3.api.base import Operations, present, quoted, told_version
+from bulb.services.s3.conditions import byte_range, check_read, write_conditions
 from bulb.services.s3.model import (
     DEFAULT_CONTENT_TYPE,
     Bucket,
@@ -18,12 +19,9 @@ from bulb.services.s3.model import (
 )
 from bulb.services.s3.rules import (
     MAX_PUT_BYTES,
-    byte_range,
     check_key,
-    check_read,
     description_of,
     header_text,
-    write_conditions,
 )
 from bulb.services.s3.store.contents import Received, too_large
 

@@ -11,6 +11,7 @@ from typing import Self
 from sqlalchemy import Connection
 
 from bulb.services.s3 import events, filters
+from bulb.services.s3.conditions import check_write
 from bulb.services.s3.model import (
     NULL_VERSION,
     Bucket,
@@ -22,7 +23,6 @@ from bulb.services.s3.model import (
     Write,
     WriteConditions,
 )
-from bulb.services.s3.rules import check_write
 from bulb.services.s3.store import versions
 from bulb.services.s3.store.current import advance
 from bulb.storage import outbox
