@@ -44,7 +44,6 @@ identity_roles = Table(
     Column("trust_policy", Text, nullable=False),
     Column("description", Text),
     Column("max_session_s", Integer, nullable=False),
-    Column("boundary_arn", Text),
     Column("tags", JSON, nullable=False),
     Unique("account", "folded"),
 )

@@ -1,0 +1,1 @@
+"""IAM: roles, policies, users and their access keys."""
