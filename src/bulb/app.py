@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from bulb.billing import Ledger
+from bulb.billing.ledger import Ledger
 from bulb.config import Config
 from bulb.core.clock import Clock, SystemClock
 from bulb.core.errors import BulbError
@@ -38,7 +38,10 @@ from bulb.runtimes.interpreters import Interpreters
 from bulb.runtimes.packages import CodeStore
 from bulb.sandbox.host import SandboxHost
 from bulb.sandbox.model import Rung
-from bulb.services import iam, lambda_, logs, s3, sts
+from bulb.services import lambda_, s3
+from bulb.services.iam.api import Iam
+from bulb.services.logs.api import Logs
+from bulb.services.sts.api import Sts
 from bulb.storage.blobs import BlobStore
 from bulb.storage.database import Database
 from bulb.storage.writebehind import WriteBehind
@@ -208,6 +211,7 @@ class _House:
             clock=self.clock,
             options=lambda_.LambdaOptions(policies_enforced=self.config.enforce_credentials),
         )
+        iam = Iam(self.database, self.identities.keys)
         self.services: dict[str, object] = {
             "lambda": self.lambda_api,
             "s3": s3.S3Api(
@@ -216,9 +220,9 @@ class _House:
                 self.clock,
                 s3.IdentitySigners(self.identities, enforce=self.config.enforce_credentials),
             ),
-            "logs": logs.LogsApi(self.log_store, self.clock),
-            "iam": iam.IamApi(self.database, self.identities.keys, self.clock),
-            "sts": sts.StsApi(self.identities, self.clock),
+            "logs": Logs(self.log_store),
+            "iam": iam,
+            "sts": Sts(self.identities, iam, enforce=self.config.enforce_credentials),
         }
         await self.activator.resume()
 
@@ -239,6 +243,7 @@ class _House:
             self.stock,
             self.capacity,
             self.ledger,
+            self.clock,
         )
         routes: dict[str, Handler] = {**pages.routes, lambda_.CODE_DOWNLOAD_PATH: self.lambda_api.code_download}
         access_log = None

@@ -8,8 +8,9 @@ from urllib.parse import parse_qs
 import orjson
 
 from bulb import __version__
-from bulb.billing.ledger import Ledger
+from bulb.billing.ledger import Ledger, document
 from bulb.config import Config
+from bulb.core.clock import Clock
 from bulb.environments.pool import EnvironmentPool
 from bulb.environments.stock import Stock
 from bulb.http.message import Handler, Request, Response
@@ -31,6 +32,7 @@ class Pages:
         stock: Stock,
         capacity: int,
         ledger: Ledger,
+        clock: Clock,
     ) -> None:
         self._config = config
         self._isolation = isolation
@@ -39,6 +41,7 @@ class Pages:
         self._stock = stock
         self._capacity = capacity
         self._ledger = ledger
+        self._clock = clock
 
     @property
     def routes(self) -> Mapping[str, Handler]:
@@ -83,7 +86,7 @@ class Pages:
     async def bill(self, request: Request) -> Response:
         """The statement of one account (`?account=`), or of all."""
         account = parse_qs(request.query).get("account", [None])[0]
-        return _page(request, await self._ledger.statement(account))
+        return _page(request, document(await self._ledger.statement(account, self._clock.now())))
 
 
 def _page(request: Request, document: dict[str, Any]) -> Response:

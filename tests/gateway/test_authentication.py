@@ -13,7 +13,7 @@ from botocore import UNSIGNED
 from botocore.exceptions import ClientError
 
 from bulb.core.errors import AwsError
-from bulb.gateway.authentication import Identity
+from bulb.identity.credentials import Identity
 from bulb.gateway.options import GatewayOptions
 from tests.gateway.toys import ToyS3, toys
 from tests.support.clock import MovableClock

@@ -11,10 +11,11 @@ import uvloop
 from botocore.config import Config
 
 from bulb.core.clock import Clock, SystemClock
-from bulb.gateway.authentication import Identities, Identity
+from bulb.gateway.authentication import Identities
 from bulb.gateway.chain import Gateway
 from bulb.gateway.options import GatewayOptions
 from bulb.http.server import serve_tcp
+from bulb.identity.credentials import Identity
 from bulb.wire.catalog import Catalog
 
 _CATALOG = Catalog()  # Models are loaded once for the whole test run.

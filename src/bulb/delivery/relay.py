@@ -6,8 +6,7 @@ relay, doubled. A destination is a function of the connection, found by the serv
 
 import asyncio
 import logging
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Callable, Mapping
 
 from sqlalchemy import Connection
 
@@ -21,11 +20,8 @@ _BATCH = 200
 _RETRY_S = 1.0
 
 
-class Destination(Protocol):
-    """Where entries of one service go."""
-
-    def __call__(self, connection: Connection, destination_arn: str, payload: bytes, now: float) -> bool:
-        """Take the payload inside the relay's transaction. False when there is no such destination."""
+# Takes (connection, destination ARN, payload, Unix time) inside the relay's transaction; False: no such destination.
+Destination = Callable[[Connection, str, bytes, float], bool]
 
 
 class Relay:

@@ -6,7 +6,6 @@ right. In both modes session tokens that Bulb issued are resolved, so a role ses
 """
 
 import asyncio
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
@@ -16,20 +15,11 @@ from bulb.core.ids import ACCOUNT_ID, DEFAULT_ACCOUNT
 from bulb.gateway.exchange import Exchange
 from bulb.gateway.options import GatewayOptions
 from bulb.http.message import Request
+from bulb.identity.credentials import Identity
 from bulb.wire.sigv4 import Authorization, verify
 
 # Hashing more than this takes longer than a turn of the event loop should.
 _THREAD_BYTES = 262_144
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who an access key belongs to. `secret` is None where only the owner knows it, so nothing can be verified."""
-
-    account: str
-    arn: str
-    user_id: str
-    secret: str | None
 
 
 class Identities(Protocol):

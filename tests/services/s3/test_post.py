@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bulb.gateway.authentication import Identity
+from bulb.identity.credentials import Identity
 from bulb.services.s3 import IdentitySigners, S3Api
 from tests.services.s3.conftest import Served
 from tests.services.s3.room import Room, opened

@@ -1,0 +1,300 @@
+"""Invoking functions: what the caller, the function and the log see."""
+
+import base64
+import json
+import re
+import threading
+import time
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.support.bulb import Running
+from tests.support.functions import PYTHON, create, invoke
+from tests.support.waiting import until
+
+UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}"
+
+
+def messages(bulb: Running, function: str) -> list[str]:
+    logs = bulb.client("logs")
+    try:
+        found = logs.filter_log_events(logGroupName=f"/aws/lambda/{function}")["events"]
+    except logs.exceptions.ResourceNotFoundException:
+        return []
+    return [event["message"] for event in found]
+
+
+def test_a_function_answers_and_says_what_ran(bulb: Running) -> None:
+    aws = bulb.client("lambda")
+    create(aws, "answers", "def handler(event, context): return {'got': event}")
+    document, response = invoke(aws, "answers", {"a": [1, "é"]})
+    assert document == {"got": {"a": [1, "é"]}}
+    assert response["StatusCode"] == 200
+    assert response["ExecutedVersion"] == "$LATEST"
+    assert "FunctionError" not in response
+
+
+def test_the_request_id_is_the_one_the_function_sees(bulb: Running) -> None:
+    aws = bulb.client("lambda")
+    create(aws, "request-id", "def handler(event, context): return context.aws_request_id")
+    document, response = invoke(aws, "request-id")
+    assert document == response["ResponseMetadata"]["RequestId"]
+
+
+def test_an_environment_is_kept_warm_and_its_memory_with_it(bulb: Running) -> None:
+    aws = bulb.client("lambda")
+    create(aws, "warm", "n = 0\ndef handler(event, context):\n    global n\n    n += 1\n    return n")
+    assert [invoke(aws, "warm")[0] for _ in range(3)] == [1, 2, 3]
+
+
+def test_the_context_and_the_environment_are_lambdas(bulb: Running) -> None:
+    aws = bulb.client("lambda")
+    source = """
+        import os
+        def handler(event, context):
+            return {
+                "context": [
+                    context.function_name, context.function_version, context.memory_limit_in_mb,
+                    context.invoked_function_arn, context.log_group_name, context.log_stream_name,
+                ],
+                "remaining": context.get_remaining_time_in_millis(),
+                "client": context.client_context.custom if context.client_context else None,
+                "env": dict(os.environ),
+                "cwd": os.getcwd(),
+            }
+    """
+    arn = create(aws, "context", source, MemorySize=192, Timeout=7, Environment={"Variables": {"COLOUR": "amber"}})
+    context = base64.b64encode(json.dumps({"custom": {"k": "v"}}).encode()).decode()
+    document, _ = invoke(aws, "context", ClientContext=context)
+    name, version, memory, invoked, group, stream = document["context"]
+    assert (name, version, memory, invoked) == ("context", "$LATEST", "192", arn)
+    assert group == "/aws/lambda/context"
+    assert re.fullmatch(r"\d{4}/\d\d/\d\d/\[\$LATEST\][0-9a-f]{32}", stream)
+    assert 5_000 < document["remaining"] <= 7_000
+    assert document["client"] == {"k": "v"}
+    assert document["cwd"] == "/var/task"
+    env = document["env"]
+    assert env["COLOUR"] == "amber"
+    assert env["AWS_EXECUTION_ENV"] == f"AWS_Lambda_{PYTHON}"
+    assert env["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] == "192"
+    assert env["LAMBDA_TASK_ROOT"] == "/var/task"
+    assert env["AWS_LAMBDA_INITIALIZATION_TYPE"] == "on-demand"
+    assert env["AWS_ACCESS_KEY_ID"].startswith("ASIA")
+    assert env["TZ"] == ":UTC"
+    assert not [name for name in env if name.startswith("BULB_")]
+
+
+def test_a_plain_boto3_client_reaches_bulb_as_the_execution_role(bulb: Running) -> None:
+    aws = bulb.client("lambda")
+    source = """
+        import boto3
+        def handler(event, context): return boto3.client("sts").get_caller_identity()["Arn"]
+    """
+    create(aws, "whoami", source, Timeout=20)
+    assert invoke(aws, "whoami")[0] == "arn:aws:sts::000000000000:assumed-role/test/whoami"
+
+
+def test_an_exception_is_lambdas_document_and_the_environment_lives_on(bulb: Running) -> None:
+    aws = bulb.client("lambda")
+    source = """
+        n = 0
+        def handler(event, context):
+            global n
+            n += 1
+            if event.get("fail"):
+                raise ValueError("no light")
+            return n
+    """
+    create(aws, "raises", source)
+    document, response = invoke(aws, "raises", {"fail": True})
+    assert response["FunctionError"] == "Unhandled"
+    assert document == {
+        "errorMessage": "no light",
+        "errorType": "ValueError",
+        "requestId": response["ResponseMetadata"]["RequestId"],
+        "stackTrace": ['  File "/var/task/app.py", line 7, in handler\n    raise ValueError("no light")\n'],
+    }
+    assert invoke(aws, "raises")[0] == 2
+
+
+def test_a_timeout_resets_memory_and_keeps_tmp(bulb: Running) -> None:
+    aws = bulb.client("lambda")
+    source = """
+        import os, time
+        n = 0
+        def handler(event, context):
+            global n
+            n += 1
+            open("/tmp/kept", "a").write("x")
+            time.sleep(event.get("sleep", 0))
+            return [n, open("/tmp/kept").read()]
+    """
+    create(aws, "times-out", source, Timeout=1)
+    assert invoke(aws, "times-out")[0] == [1, "x"]
+    began = time.monotonic()
+    document, response = invoke(aws, "times-out", {"sleep": 3})
+    assert 0.9 < time.monotonic() - began < 2.5
+    request_id = response["ResponseMetadata"]["RequestId"]
+    assert document == {
+        "errorType": "Sandbox.Timedout",
+        "errorMessage": f"RequestId: {request_id} Error: Task timed out after 1.00 seconds",
+    }
+    assert invoke(aws, "times-out")[0] == [1, "xxx"]
+    [report] = [line for line in messages(bulb, "times-out") if line.startswith(f"REPORT RequestId: {request_id}")]
+    assert "\tDuration: 1000.00 ms\tBilled Duration: 1000 ms\t" in report
+    assert "Status: timeout" in report
+
+
+def test_a_handler_that_cannot_be_imported(bulb: Running) -> None:
+    aws = bulb.client("lambda")
+    create(aws, "no-module", "import nothing_of_that_name")
+    document, response = invoke(aws, "no-module")
+    assert response["FunctionError"] == "Unhandled"
+    assert document["errorType"] == "Runtime.ImportModuleError"
+    assert document["errorMessage"] == "Unable to import module 'app': No module named 'nothing_of_that_name'"
+    assert document["requestId"] == ""
+    lines = messages(bulb, "no-module")
+    assert any(
+        re.match(r"INIT_REPORT Init Duration: .* ms\tPhase: init\tStatus: error\tError Type: ", x) for x in lines
+    )
+
+
+def test_init_that_takes_too_long_runs_again_inside_the_functions_time(bulb: Running) -> None:
+    aws = bulb.client("lambda")
+    create(aws, "slow-init", "import time\ntime.sleep(11)\ndef handler(event, context): return 'lit'", Timeout=30)
+    create(aws, "slow-init-short", "import time\ntime.sleep(11)\ndef handler(event, context): return 1", Timeout=1)
+    answers: dict[str, Any] = {}
+    threads = [
+        threading.Thread(target=lambda n=name: answers.update({n: invoke(bulb.client("lambda"), n)[0]}))
+        for name in ("slow-init", "slow-init-short")
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert answers["slow-init"] == "lit"
+    assert answers["slow-init-short"]["errorMessage"].endswith("Task timed out after 1.00 seconds")
+    assert any("Phase: init\tStatus: timeout" in line for line in messages(bulb, "slow-init"))
+
+
+def test_the_log_of_a_cold_and_a_warm_call_is_lambdas_to_the_byte(bulb: Running) -> None:
+    aws = bulb.client("lambda")
+    create(aws, "logged", "def handler(event, context): print('hello')", MemorySize=256)
+    ids = [invoke(aws, "logged")[1]["ResponseMetadata"]["RequestId"] for _ in range(2)]
+    lines = messages(bulb, "logged")
+    assert re.fullmatch(
+        r"INIT_START Runtime Version: python:3\.\d+\.v\d+\tRuntime Version ARN: "
+        r"arn:aws:lambda:us-east-1::runtime:[0-9a-f]{64}\n?",
+        lines[0],
+    )
+    for position, request_id in ((1, ids[0]), (5, ids[1])):
+        start, output, end, report = lines[position : position + 4]
+        assert start == f"START RequestId: {request_id} Version: $LATEST\n"
+        assert output.rstrip("\n") == "hello"
+        assert end == f"END RequestId: {request_id}\n"
+        cold = r"\tInit Duration: \d+\.\d\d ms" if position == 1 else ""
+        pattern = (
+            rf"REPORT RequestId: {request_id}\tDuration: (\d+\.\d\d) ms\tBilled Duration: (\d+) ms\t"
+            rf"Memory Size: 256 MB\tMax Memory Used: (\d+) MB{cold}\t\n"
+        )
+        found = re.fullmatch(pattern, report)
+        assert found, report
+        assert 1 <= int(found[3]) <= 256
+        if position == 5:
+            assert int(found[2]) == -(-float(found[1]) // 1)
+
+
+def test_the_tail_of_the_log_comes_with_the_answer(bulb: Running) -> None:
+    aws = bulb.client("lambda")
+    create(aws, "tail", "def handler(event, context): print('x' * 10_000); print('the end')")
+    _, response = invoke(aws, "tail", LogType="Tail")
+    tail = base64.b64decode(response["LogResult"])
+    assert len(tail) == 4096
+    assert b"the end\nEND RequestId: " in tail
+    assert tail.endswith(b"\t\n")
+
+
+def test_lines_can_be_read_while_the_call_runs(bulb: Running) -> None:
+    aws = bulb.client("lambda")
+    create(
+        aws, "talks", "import time\ndef handler(event, context):\n    print('working')\n    time.sleep(4)", Timeout=10
+    )
+    call = threading.Thread(target=lambda: invoke(bulb.client("lambda"), "talks"))
+    call.start()
+    until(lambda: any("working" in line for line in messages(bulb, "talks")), "the line", 3.5)
+    assert not any(line.startswith("END ") for line in messages(bulb, "talks"))
+    call.join()
+
+
+def test_memory_beyond_the_limit_is_an_exit_by_kill(bulb: Running) -> None:
+    if bulb.isolation != "full":
+        pytest.skip(f"memory limits need the full rung; this is {bulb.isolation}")
+    aws = bulb.client("lambda")
+    source = "def handler(event, context):\n    return len(bytearray(event['mb'] * 1024 * 1024))"
+    create(aws, "memory", source, MemorySize=128, Timeout=20)
+    document, response = invoke(aws, "memory", {"mb": 400})
+    assert response["FunctionError"] == "Unhandled"
+    assert document["errorType"] == "Runtime.ExitError"
+    assert document["errorMessage"].endswith("Error: Runtime exited with error: signal: killed")
+    assert invoke(aws, "memory", {"mb": 50})[0] == 50 * 1024 * 1024
+    reports = [line for line in messages(bulb, "memory") if line.startswith("REPORT")]
+    assert "Max Memory Used: 128 MB" in reports[0]
+
+
+def test_an_update_reaches_the_next_call(bulb: Running) -> None:
+    aws = bulb.client("lambda")
+    create(aws, "updated", "import os\ndef handler(event, context): return os.environ.get('V')")
+    assert invoke(aws, "updated")[0] is None
+    aws.update_function_configuration(FunctionName="updated", Environment={"Variables": {"VV": "x", "V": "two"}})
+    aws.get_waiter("function_updated_v2").wait(FunctionName="updated", WaiterConfig={"Delay": 0.05})
+    assert invoke(aws, "updated")[0] == "two"
+
+
+def test_simultaneous_calls_get_environments_of_their_own(bulb: Running) -> None:
+    aws = bulb.client("lambda")
+    source = "import time, os\ndef handler(event, context):\n    time.sleep(1)\n    return context.log_stream_name"
+    create(aws, "parallel", source, Timeout=10)
+    streams: list[str] = []
+    threads = [
+        threading.Thread(target=lambda: streams.append(invoke(bulb.client("lambda"), "parallel")[0])) for _ in range(5)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(set(streams)) == 5
+
+
+def test_a_missing_interpreter_is_named_with_how_to_get_it(bulb: Running) -> None:
+    status = json.loads(__import__("urllib.request").request.urlopen(bulb.url + "/_bulb/status").read())
+    missing = [found["name"] for found in status["runtimes"] if not found["runs"]]
+    if not missing:
+        pytest.skip("this machine has every runtime")
+    aws = bulb.client("lambda")
+    create(aws, "missing", "def handler(event, context): pass", Runtime=missing[-1], Handler="app.handler")
+    with pytest.raises(ClientError, match="is not on this machine. Install it") as refusal:
+        invoke(aws, "missing")
+    assert refusal.value.response["Error"]["Code"] == "InvalidRuntimeException"
+
+
+def test_an_async_event_fails_three_times_a_minute_and_two_apart(bulb: Running) -> None:
+    aws = bulb.client("lambda")
+    create(aws, "async-fails", "def handler(event, context): raise ValueError(event['n'])")
+    response = aws.invoke(FunctionName="async-fails", InvocationType="Event", Payload=b'{"n": 7}')
+    assert response["StatusCode"] == 202
+    request_id = response["ResponseMetadata"]["RequestId"]
+
+    def starts() -> int:
+        return messages(bulb, "async-fails").count(f"START RequestId: {request_id} Version: $LATEST\n")
+
+    until(lambda: starts() == 1, "the first attempt")
+    for attempt, wait in ((2, 61), (3, 121)):
+        time.sleep(0.3)
+        assert starts() == attempt - 1
+        bulb.clock.advance(wait)
+        until(lambda n=attempt: starts() == n, f"attempt {attempt}")
+    bulb.clock.advance(600)
+    time.sleep(0.5)
+    assert starts() == 3
