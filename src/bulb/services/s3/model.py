@@ -177,7 +177,6 @@ class Removed:
 
     version_id: str | None = None
     is_delete_marker: bool = False
-    created_marker: bool = False
 
 
 def owner_id(account: str) -> str:

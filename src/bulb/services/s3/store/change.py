@@ -120,7 +120,7 @@ class Change:
         self._make_room(key, current)
         versions.add(self.connection, marker, (), None)
         self.announce("ObjectRemoved:DeleteMarkerCreated", marker)
-        return Removed(marker.version_id, is_delete_marker=True, created_marker=True)
+        return Removed(marker.version_id, is_delete_marker=True)
 
     def _make_room(self, key: str, current: ObjectVersion | None) -> None:
         """Drop the `null` version, unless versioning is on; whatever else was current stops being it."""
