@@ -13,9 +13,10 @@ from bulb.sandbox.cell import Cell
 from bulb.sandbox.full import FullCell
 from bulb.sandbox.inside.root import default_identity
 from bulb.sandbox.model import BLANK_LIMITS, Code, Image, Limits, Rung, RungReport, SandboxError
+from bulb.sandbox.nat import Egress
 from bulb.sandbox.network import NetworkProvider
 from bulb.sandbox.plain import PlainCell
-from bulb.sandbox.rungs import Choice, Egress, climb
+from bulb.sandbox.rungs import Choice, climb
 from bulb.sandbox.sandbox import Sandbox
 from bulb.sandbox.userns import UsernsCell
 from bulb.sandbox.zygote import ZygoteClient
@@ -83,7 +84,8 @@ class SandboxHost:
                 mountpoint.mkdir(exist_ok=True)
                 workshop = self._choice.workshop
                 uids = (workshop.identities.first, workshop.identities.count) if workshop else default_identity()
-                zygote = await ZygoteClient.start(image, self.rung, mountpoint, uids)
+                name_servers = workshop.networks.name_servers if workshop else ()
+                zygote = await ZygoteClient.start(image, self.rung, mountpoint, uids, name_servers)
                 self._zygotes[image.name] = zygote
             return zygote
 

@@ -1,5 +1,6 @@
-"""A small process that outlives the server by a moment: when the server is gone, it removes the server's cgroups.
+"""A small process that outlives the server by a moment, and undoes what the kernel does not undo by itself.
 
+When the server is gone, it removes the server's cgroups and switches back what was switched on in the machine's network.
 Run as a script with the directories as arguments; its standard input is a pipe only the server holds the other end of.
 """
 
@@ -15,7 +16,7 @@ def start(directories: list[str]) -> int:
     """Start the janitor; returns the descriptor whose closing sets it to work, which the server keeps to its end."""
     read, write = os.pipe2(os.O_CLOEXEC)
     path = [str(Path(__file__).parents[2])]
-    subprocess.Popen(  # noqa: S603 - our own interpreter and script; it is reaped by init, as it outlives us
+    subprocess.Popen(
         [sys.executable, "-I", "-S", "-c", _SCRIPT.format(path=path), *directories],
         stdin=read,
         stdout=subprocess.DEVNULL,
@@ -30,7 +31,12 @@ def start(directories: list[str]) -> int:
 
 def main() -> None:
     """Wait for the server's end, then clear the directories."""
-    from bulb.sandbox.cgroups import clear  # only when it is needed: until then this process is as small as it can be
+    # Not on top: the server imports this module too, and of these needs only one.
+    from bulb.sandbox.cgroups import clear
+    from bulb.sandbox.forwarding import clean_up
 
     os.read(0, 1)
-    clear(sys.argv[1:], patience_s=10.0)
+    try:
+        clear(sys.argv[1:], patience_s=10.0)
+    finally:
+        clean_up()

@@ -46,23 +46,23 @@ def bring_up(index: int) -> Request:
 
 
 def cable(near: Link, far: Link, namespace: int) -> Request:
-    """A virtual cable, both ends on: `near` in this namespace, `far` in the one the descriptor `namespace` refers to.
+    """A virtual cable: `near` in this namespace, on; `far` in the one the descriptor `namespace` refers to, still off.
 
     One queue per end: more serve machines with many cores one busy link, and cost memory in every sandbox.
     """
-    peer = nested(_VETH_PEER, _end(far), number(_IFLA_NET_NS_FD, namespace))
+    peer = nested(_VETH_PEER, _end(far, 0), number(_IFLA_NET_NS_FD, namespace))
     info = nested(_IFLA_LINKINFO, text(_INFO_KIND, "veth"), nested(_INFO_DATA, peer))
-    return Request(_NEWLINK, CREATE | EXCLUSIVE, _end(near) + info, f"making the link {near.name}")
+    return Request(_NEWLINK, CREATE | EXCLUSIVE, _end(near, _UP) + info, f"making the link {near.name}")
 
 
-def _end(link: Link) -> bytes:
+def _end(link: Link, state: int) -> bytes:
     attributes = (
         text(_IFLA_IFNAME, link.name),
         number(_IFLA_MTU, link.mtu),
         number(_IFLA_TX_QUEUES, 1),
         number(_IFLA_RX_QUEUES, 1),
     )
-    return _LINK.pack(0, 0, link.index, _UP, _UP) + b"".join(attributes)
+    return _LINK.pack(0, 0, link.index, state, _UP) + b"".join(attributes)
 
 
 def remove(index: int) -> Request:

@@ -89,34 +89,32 @@ class Netlink:
         """Let go of the socket, and so of what the kernel keeps only as long as it is open."""
         self._socket.close()
 
-    def send(self, *requests: Request, around: tuple[Request, Request] | None = None) -> None:
-        """Make `requests` in one system call. Raises the OSError of the first refused; `around` opens and ends a batch.
+    def send(self, *requests: Request) -> None:
+        """Make `requests` in one system call. Raises the OSError of the first refused; the others are carried out."""
+        self._exchange([self._frame(request, ACK) for request in requests], [request.about for request in requests])
 
-        Without a batch those after a refused one are carried out all the same.
-        """
-        first = self._sequence + 1
-        frames = [self._frame(request, ACK) for request in requests]
-        waiting = {first + index: request.about for index, request in enumerate(requests)}
-        if around is not None:
-            frames = [self._frame(around[0], 0), *frames, self._frame(around[1], 0)]
-            waiting[self._sequence - 1] = waiting[self._sequence] = "batch"
-            acknowledged = set(waiting) - {self._sequence - 1, self._sequence}
-        else:
-            acknowledged = set(waiting)
-        self._socket.send(b"".join(frames))
-        self._settle(waiting, acknowledged)
+    def send_batch(self, begin: Request, requests: list[Request], end: Request) -> None:
+        """Make all of `requests` or none. Raises the OSError of the first refused."""
+        frames = [self._frame(begin, 0), *(self._frame(request, ACK) for request in requests), self._frame(end, 0)]
+        self._exchange(frames, [begin.about, *(request.about for request in requests), end.about], framed=True)
 
-    def _settle(self, waiting: dict[int, str], acknowledged: set[int]) -> None:
-        """Read until all of `acknowledged` are answered; a refusal is raised when nothing more of it is to come."""
+    def _exchange(self, frames: list[bytes], abouts: list[str], framed: bool = False) -> None:
+        first = self._sequence + 1 - len(frames)
+        waiting = set(range(first, self._sequence + 1))
+        if framed:
+            waiting -= {first, self._sequence}
         refused: OSError | None = None
-        while acknowledged and not (refused and min(acknowledged) == max(waiting)):
+        self._socket.send(b"".join(frames))
+        while waiting:
             for kind, sequence, body in self._answers():
-                if kind != _ERROR or sequence not in waiting:
+                if kind != _ERROR or sequence < first:
                     continue
-                acknowledged.discard(sequence)
                 errno = -struct.unpack_from("i", body)[0]
                 if errno and refused is None:
-                    refused = OSError(errno, f"{waiting[sequence]}: {os.strerror(errno)}")
+                    refused = OSError(errno, f"{abouts[sequence - first]}: {os.strerror(errno)}")
+                if refused is not None and sequence not in waiting:
+                    raise refused  # the batch as such: no other answer follows
+                waiting.discard(sequence)
         if refused is not None:
             raise refused
 

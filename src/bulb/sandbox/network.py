@@ -42,6 +42,7 @@ class NetworkProvider(Protocol):
 
     egress: bool
     egress_reason: str
+    name_servers: tuple[str, ...]
 
     async def take(self) -> Network:
         """A network nobody else uses. At once while the pool lasts."""
@@ -57,10 +58,16 @@ class LoopbackNetworks:
     """Networks with nothing but loopback."""
 
     egress = False
-    egress_reason = "functions reach 127.0.0.1 only"
+    name_servers: tuple[str, ...] = ()
 
-    def __init__(self, size: int = _POOL, prepare: Callable[[], None] = syscalls.bring_up_loopback) -> None:
+    def __init__(
+        self,
+        size: int = _POOL,
+        prepare: Callable[[], None] = syscalls.bring_up_loopback,
+        egress_reason: str = "functions reach 127.0.0.1 only",
+    ) -> None:
         """Keep `size` ready. `prepare` is run inside each new namespace, on the thread that makes it."""
+        self.egress_reason = egress_reason
         self._ready: deque[Network] = deque()
         self._size = size
         self._prepare = prepare

@@ -210,7 +210,7 @@ def put_in_place(netlink: Netlink, table: Table) -> None:
             body = text(_RULE_TABLE, table.name) + text(_RULE_CHAIN, chain.name) + nested(_RULE_EXPRESSIONS, *rule)
             requests.append(Request(_NEWRULE, CREATE | APPEND, family + body, f"{about}, chain {chain.name}"))
     batch = struct.pack(">BBH", _ANY_FAMILY, 0, _SUBSYSTEM)
-    netlink.send(*requests, around=(Request(_BATCH_BEGIN, 0, batch, about), Request(_BATCH_END, 0, batch, about)))
+    netlink.send_batch(Request(_BATCH_BEGIN, 0, batch, about), requests, Request(_BATCH_END, 0, batch, about))
 
 
 def _chain(table: str, chain: Chain) -> bytes:

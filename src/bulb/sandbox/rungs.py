@@ -4,18 +4,17 @@ import asyncio
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
 
-from bulb.sandbox import janitor
+from bulb.sandbox import janitor, nat
 from bulb.sandbox.cgroups import Cgroups, server_name
 from bulb.sandbox.full import Identities, Workshop
 from bulb.sandbox.inside import seccomp, syscalls
 from bulb.sandbox.memory import HighTriggers, ThresholdTriggers
 from bulb.sandbox.model import Rung, RungReport, SandboxError
 from bulb.sandbox.mounts import Mounts
-from bulb.sandbox.network import LoopbackNetworks, NetworkProvider
+from bulb.sandbox.nat import Egress
+from bulb.sandbox.network import NetworkProvider
 
-Egress = Literal["nat", "none"]
 # A range no distribution gives to people or services (systemd's dynamic and container ranges lie elsewhere).
 _FIRST_UID, _UIDS = 1_900_000_000, 10_000
 
@@ -85,13 +84,13 @@ async def _try(rung: Rung, egress: Egress, networks: NetworkProvider | None, rea
         return Choice(replace(report, egress_reason="a user namespace gives loopback only"))
     if os.geteuid() != 0:
         raise PermissionError("the server does not run as root")
-    workshop, pipe = await _furnish(networks or LoopbackNetworks())
+    workshop, pipe = await _furnish(networks or await nat.open_networks(egress))
     provided = workshop.networks
     report = replace(
         report,
         cgroups=workshop.cgroups.version,
         egress=provided.egress,
-        egress_reason=provided.egress_reason if egress == "nat" else "turned off",
+        egress_reason=provided.egress_reason,
     )
     return Choice(report, workshop, pipe)
 

@@ -70,11 +70,13 @@ class ZygoteClient:
         }
 
     @classmethod
-    async def start(cls, image: Image, rung: Rung, mountpoint: Path, uids: tuple[int, int]) -> "ZygoteClient":
+    async def start(
+        cls, image: Image, rung: Rung, mountpoint: Path, uids: tuple[int, int], name_servers: tuple[str, ...]
+    ) -> "ZygoteClient":
         """A zygote of `image`, prepared and waiting. Raises SandboxError with what it said."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
-        order = _launch_order(image, rung, mountpoint, uids, theirs.fileno())
+        order = _launch_order(image, rung, mountpoint, uids, name_servers, theirs.fileno())
         launch = _LAUNCH.format(parent=str(_INSIDE.parent))
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-I", "-S", "-c", launch, json.dumps(order),
@@ -221,7 +223,9 @@ class ZygoteClient:
             self._ready.exception()
 
 
-def _launch_order(image: Image, rung: Rung, mountpoint: Path, uids: tuple[int, int], control: int) -> wire.Message:
+def _launch_order(
+    image: Image, rung: Rung, mountpoint: Path, uids: tuple[int, int], name_servers: tuple[str, ...], control: int
+) -> wire.Message:
     own = "" if image.forks else os.path.realpath(sys.base_prefix)
     isolated = rung is not Rung.PLAIN
     executable = Path(os.path.realpath(sys.executable))
@@ -246,6 +250,7 @@ def _launch_order(image: Image, rung: Rung, mountpoint: Path, uids: tuple[int, i
         "flags": list(image.command[1:]) if image.forks else ["-I", "-S"],
         "environment": environment,
         "uids": list(uids),
+        "name_servers": list(name_servers),
     }
 
 

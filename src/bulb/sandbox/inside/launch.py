@@ -26,11 +26,11 @@ def main() -> None:
     os.set_inheritable(control, True)
     if not order["isolated"]:
         entry = _ENTRY.format(where=order["parent"], control=control, ns=-1, rt=order["runtime"])
-        os.execve(order["python"], [order["python"], *order["flags"], "-c", entry], order["environment"])  # noqa: S606
+        os.execve(order["python"], [order["python"], *order["flags"], "-c", entry], order["environment"])
     namespace = _enter_namespaces(order["user_namespace"])
     _enter_root(order)
     entry = _ENTRY.format(where=root.HIDDEN, control=control, ns=namespace, rt="/var/runtime")
-    os.execve(order["python"], [order["python"], *order["flags"], "-c", entry], order["environment"])  # noqa: S606
+    os.execve(order["python"], [order["python"], *order["flags"], "-c", entry], order["environment"])
 
 
 def _enter_namespaces(user_namespace: bool) -> int:
@@ -65,6 +65,7 @@ def _enter_root(order: dict[str, Any]) -> None:
         inside=order["inside"],
         interpreter=order["interpreter"],
         uids=(first, count),
+        name_servers=tuple(order["name_servers"]),
     )
     root.build(at, plan)
     os.chdir(at)

@@ -28,14 +28,27 @@ HOSTNAME = "169.254.254.1"
 
 
 class RootPlan:
-    """What goes into one root. `uids` are the first and the number of identities its sandboxes use."""
+    """What goes into one root. `uids` are the first and the number of identities its sandboxes use.
 
-    def __init__(self, *, language: str, runtime: str, inside: str, interpreter: str, uids: tuple[int, int]) -> None:
+    `name_servers` are asked for names that are not in its /etc/hosts.
+    """
+
+    def __init__(
+        self,
+        *,
+        language: str,
+        runtime: str,
+        inside: str,
+        interpreter: str,
+        uids: tuple[int, int],
+        name_servers: tuple[str, ...],
+    ) -> None:
         self.language = language
         self.runtime = runtime
         self.inside = inside
         self.interpreter = interpreter
         self.uids = uids
+        self.name_servers = name_servers
 
 
 def build(at: Path, plan: RootPlan) -> None:
@@ -50,7 +63,7 @@ def build(at: Path, plan: RootPlan) -> None:
     _language(at, plan.language)
     _bind(Path(plan.runtime), at / "var/runtime")
     _devices(at / "dev")
-    _etc(at / "etc", plan.uids)
+    _etc(at / "etc", plan.uids, plan.name_servers)
     _own_interpreter(at / HIDDEN[1:], plan)
 
 
@@ -102,7 +115,7 @@ def _devices(at: Path) -> None:
         (at / name).symlink_to(target)
 
 
-def _etc(at: Path, uids: tuple[int, int]) -> None:
+def _etc(at: Path, uids: tuple[int, int], name_servers: tuple[str, ...]) -> None:
     at.mkdir()
     first, count = uids
     ids = [first + index for index in range(count)]
@@ -110,7 +123,11 @@ def _etc(at: Path, uids: tuple[int, int]) -> None:
     _write(at / "group", ["root:x:0:"], [f"{_USER}:x:{i}:" for i in ids])
     _write(at / "hosts", ["127.0.0.1 localhost localhost.localdomain", f"127.0.0.1 {HOSTNAME}"])
     _write(at / "nsswitch.conf", ["passwd: files", "group: files", "hosts: files dns", "services: files"])
-    _write(at / "resolv.conf", ["options timeout:1 attempts:1"])
+    # Without a name server the C library would ask 127.0.0.1, where nobody answers: let it give up soon.
+    _write(
+        at / "resolv.conf",
+        [f"nameserver {address}" for address in name_servers] or ["options timeout:1 attempts:1"],
+    )
     _write(at / "hostname", [HOSTNAME])
     for name in _ETC_COPIED:
         source = Path("/etc") / name
