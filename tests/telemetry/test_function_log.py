@@ -52,6 +52,7 @@ def test_a_whole_life_in_order() -> None:
     facts.emit(EnvironmentEnded(ENVIRONMENT, AT, "idle"))
     first_words = [message.split(" ")[0].rstrip("\n") for _, message in stream.events]
     assert first_words == ["INIT_START", "loading", "START", "hello", "unfinished", "END", "REPORT"]
+    assert stream.events[4][0] <= stream.events[5][0]  # readers see events in the order of their time
     tail = log.tail().decode()
     assert tail.startswith("START RequestId: A")
     assert tail.endswith("Init Duration: 110.90 ms\t\n")

@@ -68,7 +68,7 @@ class FunctionLog:
 
     def init_reported(self, fact: InitReported) -> None:
         """INIT_REPORT."""
-        self.flush()
+        self._flush_before(fact.at)
         if not self._is_json:
             self._write(report.milliseconds(fact.at), report.init_report(fact))
         elif report.is_written("WARN" if fact.status != "success" else "INFO", self._level):
@@ -85,7 +85,7 @@ class FunctionLog:
 
     def finished(self, fact: InvocationFinished) -> None:
         """END and REPORT, after all that the function printed."""
-        self.flush()
+        self._flush_before(fact.at)
         at = report.milliseconds(fact.at)
         if not self._is_json:
             self._write(at, report.end(fact))
@@ -96,10 +96,14 @@ class FunctionLog:
         if report.is_written(report.report_level(fact), self._level):
             self._write(at, report.json_report(fact))
 
-    def _take(self, messages: list[Message]) -> None:
+    def _flush_before(self, at: float) -> None:
+        """What is left of a line, stamped so that it is not read behind the platform's line that follows."""
+        self._take(self._splitter.flush(), at)
+
+    def _take(self, messages: list[Message], at: float | None = None) -> None:
         if not messages:
             return
-        now = report.milliseconds(self._clock.now())
+        now = report.milliseconds(self._clock.now() if at is None else at)
         for timestamp, text in messages:
             believed = timestamp is not None and abs(timestamp - now) < _BELIEVED_MS
             self._write(timestamp if timestamp is not None and believed else now, text)
