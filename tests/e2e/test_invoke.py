@@ -245,9 +245,9 @@ def test_memory_beyond_the_limit_is_an_exit_by_kill(bulb: Running) -> None:
 
 def test_an_update_reaches_the_next_call(bulb: Running) -> None:
     aws = bulb.client("lambda")
-    create(aws, "updated", "import os\ndef handler(event, context): return os.environ.get('V')")
+    create(aws, "updated", "import os\ndef handler(event, context): return os.environ.get('SHADE')")
     assert invoke(aws, "updated")[0] is None
-    aws.update_function_configuration(FunctionName="updated", Environment={"Variables": {"VV": "x", "V": "two"}})
+    aws.update_function_configuration(FunctionName="updated", Environment={"Variables": {"SHADE": "two"}})
     aws.get_waiter("function_updated_v2").wait(FunctionName="updated", WaiterConfig={"Delay": 0.05})
     assert invoke(aws, "updated")[0] == "two"
 
@@ -274,7 +274,7 @@ def test_a_missing_interpreter_is_named_with_how_to_get_it(bulb: Running) -> Non
         pytest.skip("this machine has every runtime")
     aws = bulb.client("lambda")
     create(aws, "missing", "def handler(event, context): pass", Runtime=missing[-1], Handler="app.handler")
-    with pytest.raises(ClientError, match="is not on this machine. Install it") as refusal:
+    with pytest.raises(ClientError, match=r"is not on this machine\. Install it") as refusal:
         invoke(aws, "missing")
     assert refusal.value.response["Error"]["Code"] == "InvalidRuntimeException"
 
