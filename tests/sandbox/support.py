@@ -8,7 +8,6 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -115,5 +114,5 @@ def cgroups_of(pid: int) -> list[Path]:
 
 def processes_of(uid: int) -> list[int]:
     """Processes of `uid` on the machine."""
-    listed = subprocess.run(["ps", "-o", "pid=", "-u", str(uid)], capture_output=True, text=True, check=False)  # noqa: S603, S607
+    listed = subprocess.run(["ps", "-o", "pid=", "-u", str(uid)], capture_output=True, text=True, check=False)
     return [int(word) for word in listed.stdout.split()]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bulb.sandbox.host import Sandbox, SandboxHost
+from bulb.sandbox.host import SandboxHost
 from bulb.sandbox.model import Code, Image, Limits, SandboxError
 from tests.sandbox.support import (
     SMALL,
@@ -158,7 +158,7 @@ def test_node_comes_from_stock(tmp_path: Path) -> None:
         await sandbox.claim(SMALL, Code(code_at(tmp_path / "code")))
         source = """(await import('node:fs')).readdirSync('/var/task').concat(await new Promise((done) => {
             import('node:worker_threads').then(({ Worker }) => new Worker("require('worker_threads').parentPort.postMessage('thread')", { eval: true }).on('message', done)) }))
-            .concat([process.getuid() >= 1900000000, Object.keys(process.env).length, eval('1+1')])"""  # noqa: E501
+            .concat([process.getuid() >= 1900000000, Object.keys(process.env).length, eval('1+1')])"""
         loop = asyncio.get_running_loop()
         await loop.sock_sendall(sandbox.api, " ".join(source.split()).encode() + b"\n")
         answer = json.loads(await asyncio.wait_for(loop.sock_recv(sandbox.api, 4096), 20))
@@ -199,6 +199,25 @@ def test_a_dead_zygote_ends_its_sandboxes_and_is_replaced(tmp_path: Path) -> Non
                 assert await ask(another, "answer = 1") == 1
 
     on_host(tmp_path, body)
+
+
+def test_what_cannot_be_made_leaves_nothing(tmp_path: Path) -> None:
+    async def body(host: SandboxHost) -> None:
+        image = python_image()
+        async with running(host, image, code_at(tmp_path / "code")):
+            descriptors = len(os.listdir("/proc/self/fd"))
+            groups = _groups()
+            for _ in range(3):
+                with pytest.raises(SandboxError, match="No such file"):
+                    await host.start(image, SMALL, Code(tmp_path / "none"))
+            assert len(os.listdir("/proc/self/fd")) <= descriptors + 2 * 32  # the pool of networks fills up meanwhile
+            assert _groups() == groups
+
+    on_host(tmp_path, body)
+
+
+def _groups() -> list[Path]:
+    return sorted(entry for path in cgroups_of(os.getpid()) for entry in path.iterdir() if entry.is_dir())
 
 
 def test_a_burst_of_200(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def test_code_runs_and_output_comes_back(tmp_path: Path, rung: Rung) -> None:
 def test_a_restart_keeps_temporary_files(tmp_path: Path, rung: Rung) -> None:
     async def body(host: SandboxHost) -> None:
         async with running(host, python_image(), code_at(tmp_path / "code")) as sandbox:
-            directory = sandbox.variables.get("TMPDIR", "/tmp")  # noqa: S108 - the sandbox's own
+            directory = sandbox.variables.get("TMPDIR", "/tmp")
             await ask(sandbox, f"open({directory!r} + '/kept', 'w')")
             await sandbox.restart()
             await greet(sandbox)
@@ -104,7 +104,7 @@ os.wait()
 
 
 def _running(marker: str) -> bool:
-    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout  # noqa: S607
+    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
     return marker in listed
 
 

@@ -1,14 +1,17 @@
 """The full rung: root, cgroups, own network, own user id, /tmp of the size asked for."""
 
 import asyncio
+import contextlib
 import errno
 import heapq
+import os
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from bulb.sandbox.cell import Order
-from bulb.sandbox.cgroups import MB, Cgroups
+from bulb.sandbox.cgroups import Cgroups
+from bulb.sandbox.group import MB
 from bulb.sandbox.memory import HighTriggers, MemoryWatch, ThresholdTriggers
 from bulb.sandbox.model import ENDPOINT_PORT, RUNTIME_PORT, Code, Limits
 from bulb.sandbox.mounts import Mounts
@@ -84,7 +87,10 @@ class FullCell:
         self._kill = kill
         self._watch: MemoryWatch | None = None
         self._network: Network | None = None
+        self._has_share = False
         self._uid = workshop.identities.take()
+        # Opened with the cell, for its first process: one visit to the mount thread instead of two.
+        self._opened: list[tuple[str, int]] = []
 
     @classmethod
     async def open(
@@ -92,21 +98,28 @@ class FullCell:
     ) -> "FullCell":
         """Make everything. `kill` is called when the memory limit is broken. Raises OSError, leaving nothing."""
         cell = cls(workshop, name, limits, code, kill)
-        loop = asyncio.get_running_loop()
+        making = asyncio.get_running_loop().run_in_executor(workshop.mounts.thread, cell._make)
         try:
-            making = loop.run_in_executor(workshop.mounts.thread, cell._make)
             cell._network = await workshop.networks.take()
             await making
         except BaseException:
             workshop.identities.give_back(cell._uid)
+            if cell._network is not None:
+                cell._network.discard()
+                workshop.networks.released(cell._network)
             raise
         return cell
 
     def _make(self) -> None:
-        """On the mount thread."""
-        self._group = self._workshop.cgroups.create(self._name)
-        self._set_limits(self._limits)
-        self._tmp = self._workshop.mounts.temporary(self._name, self._limits.tmp_mb)
+        """On the mount thread. Makes all or nothing."""
+        with contextlib.ExitStack() as undo:
+            self._group = self._workshop.cgroups.create(self._name)
+            undo.callback(self._group.remove)
+            self._set_limits(self._limits)
+            self._tmp = self._workshop.mounts.temporary(self._name, self._limits.tmp_mb)
+            undo.callback(self._tmp.close)
+            self._opened = self._open_mounts()
+            undo.pop_all()
 
     def _set_limits(self, limits: Limits) -> None:
         self._group.limit((limits.memory_mb + limits.tmp_mb) * MB, limits.processes)
@@ -114,7 +127,9 @@ class FullCell:
     async def order(self) -> Order:
         """See `Cell`."""
         assert self._network is not None
-        descriptors = await asyncio.get_running_loop().run_in_executor(self._workshop.mounts.thread, self._open_mounts)
+        loop = asyncio.get_running_loop()
+        descriptors = self._opened or await loop.run_in_executor(self._workshop.mounts.thread, self._open_mounts)
+        self._opened = []
         descriptors.append(("network", self._network.namespace()))
         fields = {
             "isolated": True,
@@ -129,12 +144,21 @@ class FullCell:
 
     def _open_mounts(self) -> list[tuple[str, int]]:
         mounts = self._workshop.mounts
-        opened = [("cgroup", fd) for fd in self._group.open_entrances()]
-        opened.append(("tmp", self._tmp.copy()))
-        if self._code is not None:
-            opened.append(("task", mounts.code(self._code.task)))
-            if self._code.opt is not None:
-                opened.append(("opt", mounts.code(self._code.opt)))
+        with contextlib.ExitStack() as undo:
+            opened: list[tuple[str, int]] = []
+
+            def add(use: str, fd: int) -> None:
+                undo.callback(os.close, fd)
+                opened.append((use, fd))
+
+            if self._code is not None:
+                add("task", mounts.code(self._code.task))
+                if self._code.opt is not None:
+                    add("opt", mounts.code(self._code.opt))
+            add("tmp", self._tmp.copy())
+            for fd in self._group.open_entrances():
+                add("cgroup", fd)
+            undo.pop_all()
         return opened
 
     async def claim(self, pid: int, limits: Limits, code: Code) -> bool:
@@ -185,12 +209,15 @@ class FullCell:
 
     def begin_init(self) -> None:
         """See `Cell`."""
-        self._group.limit_cpu(None)
+        if self._has_share:
+            self._group.limit_cpu(None)
+            self._has_share = False
         self._watch = None
 
     def end_init(self) -> None:
         """See `Cell`."""
         self._group.limit_cpu(self._limits.memory_mb)
+        self._has_share = True
 
     def freeze(self) -> None:
         """See `Cell`."""
@@ -218,6 +245,8 @@ class FullCell:
     async def close(self) -> None:
         """See `Cell`."""
         self.unwatch()
+        for _, fd in self._opened:
+            os.close(fd)
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._workshop.mounts.thread, self._tmp.close)
         for _ in range(_REMOVE_TRIES):

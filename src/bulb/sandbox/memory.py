@@ -15,7 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
-from bulb.sandbox.cgroups import MB, Group
+from bulb.sandbox.group import MB, Group
 
 # Arming waits for an RCU grace period in the kernel (5 to 20 ms), so it is done by a few threads; they share periods.
 _ARMING_THREADS = 8
@@ -114,9 +114,12 @@ class _Threshold:
 
     async def arm(self, low: int, high: int, crossed: Callable[[], None]) -> None:
         loop = asyncio.get_running_loop()
-        event = await asyncio.shield(
-            loop.run_in_executor(self._threads, self._register, [low, high] if low else [high])
-        )
+        registering = loop.run_in_executor(self._threads, self._register, [low, high] if low else [high])
+        try:
+            event = await asyncio.shield(registering)
+        except asyncio.CancelledError:
+            registering.add_done_callback(_drop)
+            raise
         self.disarm()
         self._event = event
         loop.add_reader(event, self._signalled, crossed)
@@ -147,6 +150,12 @@ class _Threshold:
             asyncio.get_running_loop().remove_reader(self._event)
             os.close(self._event)
             self._event = -1
+
+
+def _drop(registering: asyncio.Future[int]) -> None:
+    """Nobody waits for this registration any more; closing its eventfd undoes it."""
+    if not registering.cancelled() and registering.exception() is None:
+        os.close(registering.result())
 
 
 class HighTriggers:

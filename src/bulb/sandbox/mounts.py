@@ -11,7 +11,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from bulb.sandbox.cgroups import MB
+from bulb.sandbox.group import MB
 from bulb.sandbox.inside import syscalls
 from bulb.sandbox.model import Code
 

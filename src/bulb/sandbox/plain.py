@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bulb.sandbox.cell import Order
-from bulb.sandbox.cgroups import MB
+from bulb.sandbox.group import MB
 from bulb.sandbox.inside.child import listen
 from bulb.sandbox.model import Code, Limits
 from bulb.sandbox.polling import ResidentWatch

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bulb.sandbox import janitor, nat
@@ -49,7 +49,6 @@ class Choice:
     report: RungReport
     workshop: Workshop | None = None
     janitor_pipe: int = -1
-    reasons: dict[str, str] = field(default_factory=dict)
 
     async def close(self) -> None:
         """Let go of threads, networks and groups."""
@@ -109,6 +108,7 @@ async def _furnish(networks: NetworkProvider) -> tuple[Workshop, int]:
         (await networks.take()).discard()
         identities = Identities(_FIRST_UID, _UIDS)
     except BaseException as error:
+        await networks.close()
         mounts.close()
         cgroups.close()
         raise OSError(str(error)) from error

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bulb.sandbox.cell import Order
-from bulb.sandbox.cgroups import MB
+from bulb.sandbox.group import MB
 from bulb.sandbox.inside.root import MACHINE
 from bulb.sandbox.model import ENDPOINT_PORT, RUNTIME_PORT, Code, Limits
 from bulb.sandbox.polling import ResidentWatch

@@ -66,9 +66,10 @@ def listen(port: int) -> socket.socket:
 def _mount(plan: ChildPlan, steps: Steps) -> None:
     flags = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
     syscalls.mount("proc", "/proc", "proc", flags)
-    syscalls.bind(_READ_ONLY, _READ_ONLY)
+    syscalls.mount(_READ_ONLY, _READ_ONLY, "", syscalls.MS_BIND)
+    syscalls.mount("", _READ_ONLY, "", flags | syscalls.MS_REMOUNT | syscalls.MS_BIND | syscalls.MS_RDONLY)
     for path in steps.masked:
-        syscalls.bind("/dev/null", path)
+        syscalls.mount("/dev/null", path, "", syscalls.MS_BIND)
     task, opt = plan.task, plan.opt
     if plan.machine is not None:
         task, opt = (
@@ -76,7 +77,7 @@ def _mount(plan: ChildPlan, steps: Steps) -> None:
             _code_of_the_machine(plan.machine, plan.opt_path),
         )
         syscalls.unmount(plan.machine)
-    for fd, target in ((plan.tmp, "/tmp"), (task, "/var/task"), (opt, "/opt")):  # noqa: S108 - the sandbox's own
+    for fd, target in ((plan.tmp, "/tmp"), (task, "/var/task"), (opt, "/opt")):
         if fd is not None:
             syscalls.move_mount(fd, target)
 

@@ -24,7 +24,7 @@ _PERSONALITIES = (0, 0xFFFFFFFF)  # Linux, and asking
 
 # Inclusive ranges of call numbers, taken from the kernel's own tables (asm/unistd_64.h, asm-generic/unistd.h).
 # fmt: off
-# ruff: noqa: E501 - tables
+
 _X86_64 = (
     (0, 100), (102, 102), (104, 133), (135, 135), (137, 138), (140, 152), (157, 158), (160, 160), (162, 162), (186, 204),
     (206, 210), (213, 213), (217, 226), (228, 235), (240, 245), (247, 247), (251, 255), (257, 271), (273, 278),
