@@ -1,6 +1,7 @@
 """How fast sandboxes are made here: `python -m tests.sandbox.measure [how many in the burst]`. Needs root.
 
-Cold: from `start` to the first byte of the runtime loop. Claim: `claim` of a blank. Idle pauses lie between the samples.
+Cold: from `start` to the first byte of the runtime loop. Claim: `claim` of a blank. Idle pauses lie between the
+samples.
 """
 
 import asyncio

@@ -2,12 +2,26 @@
 
 import asyncio
 import os
+import shutil
 import socket
 from pathlib import Path
 
+import PIL
+
 from bulb.sandbox.host import SandboxHost
 from bulb.sandbox.model import Limits
-from tests.sandbox.support import SMALL, ask, code_at, on_host, processes_of, python_image, refused, root_only, running
+from tests.sandbox.support import (
+    SMALL,
+    ask,
+    code_at,
+    on_host,
+    processes_of,
+    python_image,
+    refused,
+    root_only,
+    running,
+    tell,
+)
 
 pytestmark = root_only
 
@@ -159,14 +173,31 @@ def test_closing_every_descriptor_changes_nothing_for_others(tmp_path: Path) -> 
         async with running(host, python_image(), code) as one, running(host, python_image(), code) as two:
             uid = await ask(one, "import os; answer = os.getuid()")
             assert len(processes_of(uid)) == 1
-            from tests.sandbox.support import tell
-
             await tell(one, "os.closerange(0, 1024); import time; time.sleep(60)")
             assert await ask(two, "answer = 1") == 1
             assert (await one.kill()).signal == 9
             assert processes_of(uid) == []
 
     on_host(tmp_path, body, None)
+
+
+def test_installed_c_extensions_work(tmp_path: Path) -> None:
+    packages = Path(PIL.__file__).parents[1]
+    for name in ("PIL", "pillow.libs"):
+        shutil.copytree(packages / name, code_at(tmp_path / "code") / name)
+
+    async def body(host: SandboxHost) -> None:
+        async with running(host, python_image(), tmp_path / "code") as sandbox:
+            draw = (
+                "import sys; sys.path.insert(0, '.'); from PIL import Image; image = Image.new('RGB', (64, 64), 'red')"
+            )
+            await ask(sandbox, draw)
+            saved = (
+                "import io; data = io.BytesIO(); image.resize((8, 8)).save(data, 'JPEG'); answer = data.getvalue()[:2]"
+            )
+            assert await ask(sandbox, saved) == b"\xff\xd8"
+
+    on_host(tmp_path, body)
 
 
 def test_ordinary_programs_work(tmp_path: Path) -> None:

@@ -228,7 +228,7 @@ class FullCell:
         self._group.thaw()
 
     def memory_peak(self) -> int:
-        """See `Cell`. The file cache is looked up only when the peak would otherwise be over the limit: it costs more."""
+        """See `Cell`. The file cache is looked up only when the peak is over the limit: it costs more."""
         peak = self._group.memory_peak() - self._tmp.used_bytes()
         if peak > self._limits.memory_mb * MB:
             peak -= self._group.memory().file

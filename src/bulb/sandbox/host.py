@@ -51,7 +51,7 @@ class SandboxHost:
 
         `networks` gives the sandboxes of the full rung their network; without it they get loopback only.
         """
-        place = data_dir.absolute() / "sandbox"
+        place = data_dir.absolute() / "sandbox"  # noqa: ASYNC240 - once, at start
         place.mkdir(parents=True, exist_ok=True)
         choice = await climb(place, rung, egress, networks)
         return cls(choice, Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=place)))
@@ -97,7 +97,7 @@ class SandboxHost:
         return await self._start(image, limits, code)
 
     async def start_blank(self, image: Image) -> Sandbox:
-        """A complete, locked sandbox without a function, for `Sandbox.claim`; its process exists. Raises SandboxError."""
+        """A complete, locked sandbox without a function, for `Sandbox.claim`; its process exists. SandboxError as `start`."""
         sandbox = await self._start(image, BLANK_LIMITS, None)
         await sandbox.born()
         return sandbox

@@ -1,10 +1,10 @@
 """Stops a sandbox at its memory limit although its /tmp is charged to the same group.
 
 The kernel charges tmpfs pages to whoever writes them, so a hard limit at `memory_mb` would let a full /tmp kill the
-function. Therefore the hard limit is `memory_mb + tmp_mb`, a backstop, and this watch is the limit: the kernel tells it
-when the charge leaves a window, it then looks at what /tmp and the (droppable) file cache hold, and kills exactly when the
-rest is over `memory_mb`; otherwise it moves the window. What lies between event and kill (about a millisecond of
-allocation) is the only inexactness, and the backstop bounds it.
+function. Therefore the hard limit is `memory_mb + tmp_mb`, a backstop, and this watch is the limit: the kernel tells
+it when the charge leaves a window, it then looks at what /tmp and the (droppable) file cache hold, and kills exactly
+when the rest is over `memory_mb`; otherwise it moves the window. What lies between event and kill (about a
+millisecond of allocation) is the only inexactness, and the backstop bounds it.
 """
 
 import asyncio
@@ -85,7 +85,7 @@ class MemoryWatch:
             return  # the group is gone, and its processes with it
 
     def _look(self) -> tuple[int, int]:
-        """Bytes charged, and how many of them do not count. /tmp is looked at twice: growing or shrinking, it excuses."""
+        """Bytes charged, and how many of them do not count. /tmp is looked at twice: the larger counts."""
         before = self._used_by_tmp()
         memory = self._group.memory()
         return memory.total, max(before, self._used_by_tmp()) + memory.file

@@ -1,8 +1,8 @@
 """Mounts made by the server, on one thread that has a mount namespace of its own.
 
-The /tmp of every sandbox is a tmpfs kept mounted there, so it survives its processes; the namespace is nobody else's and
-ends with the server, so that even a killed server leaves no mount behind. Sandboxes get detached copies as descriptors.
-The same thread reaches into a running sandbox to mount the code of the function it was claimed for.
+The /tmp of every sandbox is a tmpfs kept mounted there, so it survives its processes; the namespace is nobody else's
+and ends with the server, so that even a killed server leaves no mount behind. Sandboxes get detached copies as
+descriptors. The same thread reaches into a running sandbox to mount the code of the function it was claimed for.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""The last rung: an ordinary process of the server's user in its own session, with resource limits. It isolates nothing.
+"""The last rung: an ordinary process of the server's user in its own session, with limits. It isolates nothing.
 
 /tmp is the machine's; the sandbox's own temporary directory is told as TMPDIR. The code is used where it lies, told as
 LAMBDA_TASK_ROOT. The Runtime API is on a port of the machine's loopback.

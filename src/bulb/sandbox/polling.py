@@ -1,7 +1,7 @@
 """A memory limit without cgroups: the resident memory of a process and its descendants, looked at often.
 
-It is late by up to one interval and counts shared pages once for every process that maps them: a safety net, not a limit
-to rely on. Only the rungs that have nothing better use it.
+It is late by up to one interval and counts shared pages once for every process that maps them: a safety net, not a
+limit to rely on. Only the rungs that have nothing better use it.
 """
 
 import asyncio
@@ -50,7 +50,7 @@ def _tree(pid: int) -> list[int]:
 
 def _children(pid: int) -> list[int]:
     try:
-        tasks = os.listdir(f"/proc/{pid}/task")
+        tasks = [entry.name for entry in os.scandir(f"/proc/{pid}/task")]
         return [int(word) for task in tasks for word in Path(f"/proc/{pid}/task/{task}/children").read_text().split()]
     except OSError:
         return []

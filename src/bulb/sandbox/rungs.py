@@ -18,7 +18,7 @@ from bulb.sandbox.network import NetworkProvider
 # A range no distribution gives to people or services (systemd's dynamic and container ranges lie elsewhere).
 _FIRST_UID, _UIDS = 1_900_000_000, 10_000
 
-_NAMESPACES = ("own processes, mounts, network, IPC and host name", "read-only root", "/tmp of the configured size")
+_NAMESPACES = ("own processes, mounts, network, IPC and host name", "read-only root", "a /tmp of the configured size")
 _LOCKED = ("system call filter", "no privileges")
 _HAS = {
     Rung.FULL: (*_NAMESPACES, *_LOCKED, "own user id", "memory, CPU and process limits", "freezing when idle"),

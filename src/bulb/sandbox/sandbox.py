@@ -1,7 +1,7 @@
 """One sandbox: a cell and the process that now runs in it.
 
-The process can die and be replaced (`restart`) while the cell stays: /tmp, limits, code and network are the cell's. Every
-process has its own API socket, log pipe and `exited`. Used from the event loop only.
+The process can die and be replaced (`restart`) while the cell stays: /tmp, limits, code and network are the cell's.
+Every process has its own API socket, log pipe and `exited`. Used from the event loop only.
 """
 
 import asyncio
@@ -155,7 +155,7 @@ class Sandbox:
         self._zygote.signal(f"{self.id}.{self._generation}", number)
 
     async def restart(self) -> None:
-        """Kill everything inside and start a fresh process in the same cell: /tmp keeps its files. Raises SandboxError."""
+        """Kill everything inside and start a fresh process in the same cell: /tmp keeps its files."""
         await self.kill()
         self._let_go()
         try:

@@ -1,8 +1,9 @@
 """From a fork of the zygote to a locked sandbox: the privileged steps of one child, in order.
 
-The order is a chain of needs, see DESIGN.md: limits first (whatever follows is charged and counted), namespaces before
-the mounts that only they should see, every mount before the capability to mount is given up, the identity before the filter
-that forbids changing it. A step that fails ends the child with a report; nothing ever runs in half a sandbox.
+The order is a chain of needs, see DESIGN.md: limits first (whatever follows is charged and counted), namespaces
+before the mounts that only they should see, every mount before the capability to mount is given up, the identity
+before the filter that forbids changing it. A step that fails ends the child with a report; nothing ever runs in half
+a sandbox.
 """
 
 import fcntl
@@ -77,7 +78,7 @@ def _mount(plan: ChildPlan, steps: Steps) -> None:
             _code_of_the_machine(plan.machine, plan.opt_path),
         )
         syscalls.unmount(plan.machine)
-    for fd, target in ((plan.tmp, "/tmp"), (task, "/var/task"), (opt, "/opt")):
+    for fd, target in ((plan.tmp, "/tmp"), (task, "/var/task"), (opt, "/opt")):  # noqa: S108
         if fd is not None:
             syscalls.move_mount(fd, target)
 

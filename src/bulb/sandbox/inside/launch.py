@@ -26,11 +26,11 @@ def main() -> None:
     os.set_inheritable(control, True)
     if not order["isolated"]:
         entry = _ENTRY.format(where=order["parent"], control=control, ns=-1, rt=order["runtime"])
-        os.execve(order["python"], [order["python"], *order["flags"], "-c", entry], order["environment"])
+        os.execve(order["python"], [order["python"], *order["flags"], "-c", entry], order["environment"])  # noqa: S606
     namespace = _enter_namespaces(order["user_namespace"])
     _enter_root(order)
     entry = _ENTRY.format(where=root.HIDDEN, control=control, ns=namespace, rt="/var/runtime")
-    os.execve(order["python"], [order["python"], *order["flags"], "-c", entry], order["environment"])
+    os.execve(order["python"], [order["python"], *order["flags"], "-c", entry], order["environment"])  # noqa: S606
 
 
 def _enter_namespaces(user_namespace: bool) -> int:

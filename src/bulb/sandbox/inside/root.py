@@ -1,8 +1,9 @@
 """The root directory of one image: a small tmpfs with read-only windows on the machine.
 
-In it: the machine's programs and libraries (parts of /usr by name, never /usr/local, /usr/src or anything of /home, /opt,
-/root, /srv, /var), the language at /var/lang, the runtime client at /var/runtime, an /etc written here, five devices and
-empty mount points. It is built once per zygote, in a mount namespace of its own; the zygote makes it read-only before any child runs.
+In it: the machine's programs and libraries (parts of /usr by name, never /usr/local, /usr/src or anything of /home,
+/opt, /root, /srv, /var), the language at /var/lang, the runtime client at /var/runtime, an /etc written here, five
+devices and empty mount points. It is built once per zygote, in a mount namespace of its own; the zygote makes it
+read-only before any child runs.
 """
 
 import contextlib

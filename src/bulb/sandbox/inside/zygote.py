@@ -130,7 +130,7 @@ class Zygote:
         return pid
 
     def _give_temporary(self, plan: wire.ChildPlan, name: str, size: int) -> None:
-        """Only without root, where the server may not mount: the sandbox's /tmp is kept here, a copy goes to the child."""
+        """Without root the server may not mount: the sandbox's /tmp is kept here, a copy goes to the child."""
         kept = self._temporary.get(name)
         if kept is None:
             kept = self._temporary[name] = syscalls.new_tmpfs(size)
@@ -150,7 +150,7 @@ class Zygote:
             if self._run is not None:
                 self._run(child.API_FD)
             else:
-                os.execve(self._command[0], self._command, self._environment | plan.variables)
+                os.execve(self._command[0], self._command, self._environment | plan.variables)  # noqa: S606
         except SystemExit as leaving:
             os._exit(leaving.code if isinstance(leaving.code, int) else 0 if leaving.code is None else 1)
         except BaseException:
@@ -195,7 +195,7 @@ class Zygote:
             )
 
     def _kill_strays(self) -> None:
-        """Plain sandboxes: what a dead one left behind, even in another session, is our child now (see `child.lock`)."""
+        """What a dead plain sandbox left behind, in whatever session, is our child now (see `child.lock`)."""
         listed = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
         for pid in map(int, listed.split()):
             if pid not in self._pids:
