@@ -119,7 +119,7 @@ class _House:
         self.config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         # Probing the machine's isolation and opening the database wait for different things: do both at once.
         await asyncio.gather(self._open_storage(), self._open_sandboxes())
-        await self._open_listeners()
+        self._open_listeners()
         self._open_environments()
         self._open_invoke()
         await self._open_services()
@@ -147,7 +147,7 @@ class _House:
         self.sandboxes = await SandboxHost.open(self.config.data, rung=insist, egress=self.config.egress)
         self._closing(self.sandboxes.close)
 
-    async def _open_listeners(self) -> None:
+    def _open_listeners(self) -> None:
         """Who hears the facts: the logs and the bill, flushed together in one transaction."""
         self.log_store = LogStore(self.database, self.write_behind, self.clock)
         self.function_logs = FunctionLogs(self.log_store, self.clock)
@@ -155,7 +155,9 @@ class _House:
         self.facts.add(self.function_logs.listen)
         self.facts.add(self.ledger.listen)
         self._closing(self.write_behind.close)
+        self._closing(self.log_store.close)
         self.write_behind.start()
+        self.log_store.start()
 
     def _open_environments(self) -> None:
         config, around = self.config, self.config.surroundings
