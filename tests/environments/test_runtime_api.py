@@ -150,3 +150,23 @@ def test_a_response_before_any_event_is_refused() -> None:
         assert (await session.handle(request("GET", "nothing/here"))).status == 404
 
     run(test)
+
+
+def test_it_is_known_when_the_process_waits_and_whether_it_was_confused() -> None:
+    async def test(session: RuntimeSession) -> None:
+        assert not session.is_waiting
+        asking = session.asking()
+        waiting = asyncio.ensure_future(session.handle(request("GET", "invocation/next")))
+        await asking
+        assert session.is_waiting
+        session.give(EVENT, 1)
+        await waiting
+        assert not session.is_waiting
+        await session.handle(request("POST", "invocation/another/response", b"1"))
+        assert session.confused
+        await session.handle(request("POST", "invocation/id-1/response", b"1"))
+        assert not session.confused
+        await session.handle(request("POST", "invocation/id-1/response", b"1"))
+        assert session.confused
+
+    run(test)

@@ -25,13 +25,16 @@ from bulb.environments import failures
 from bulb.environments.incarnation import Incarnation
 from bulb.environments.model import Event, FunctionSpec, Reply
 from bulb.environments.ports import EnvironmentLog
-from bulb.environments.runtime_api import InitFailure, Work, deadline_ms
+from bulb.environments.runtime_api import InitFailure, RuntimeSession, Work, deadline_ms
 from bulb.environments.starting import Starter
 from bulb.environments.states import State, move
 from bulb.sandbox.host import Sandbox
 from bulb.sandbox.model import Exit
 
 _MB = 1_048_576
+# How long an answer waits for a runtime to ask for its next event. Ours ask in the same write, others a moment later;
+# only a process that answered while its handler runs on takes longer, and then its caller is not kept waiting.
+_ASKS_WITHIN_S = 0.02
 _TIMED_OUT = Reply(b"", "timeout", "Sandbox.Timedout")
 
 
@@ -70,6 +73,7 @@ class Environment:
         self._frozen = False
         self._incarnation: Incarnation | None = None
         self._init_ms: float | None = None
+        self._finish_by = 0.0
 
     @property
     def state(self) -> State:
@@ -104,12 +108,20 @@ class Environment:
             reply = await self._init_and_run(event, timeout_s, started)
         if reply is _TIMED_OUT:
             reply = failures.timed_out(event.request_id, timeout_s)
-        await self._settle(reply)
+        await self._settle(reply, started + timeout_s)
         duration_ms = (time.perf_counter() - started) * 1000
         if reply.status == "timeout":
             duration_ms = timeout_s * 1000
         self._report(event, reply, started_at, duration_ms)
         return reply
+
+    async def finish(self) -> None:
+        """After an answer that came before its handler's end: wait for the end, at most until the timeout."""
+        incarnation = self._incarnation
+        assert incarnation is not None
+        await self._asks(incarnation.session, self._finish_by - time.perf_counter())
+        if self._state is State.FINISHING:
+            await self._rest(incarnation.session)
 
     def tail(self) -> bytes:
         """The last 4 KB of the log of the invocation that just ended."""
@@ -199,15 +211,35 @@ class Environment:
             )
         )
 
-    async def _settle(self, reply: Reply) -> None:
-        """After an event: ready again, or broken when the process is gone or must go."""
+    async def _settle(self, reply: Reply, finish_by: float) -> None:
+        """After an event: ready again, finishing, or broken when the process is gone or must go."""
         if self._state is State.ENDED:
             return  # ended from outside while the event ran
-        session_over = self.sandbox.exited.done() or reply.status == "timeout"
-        if session_over or self._incarnation is None or isinstance(self._init_state(), InitFailure):
+        if reply.status == "timeout" or self._incarnation is None or isinstance(self._init_state(), InitFailure):
             await self._break()
+            return
+        session = self._incarnation.session
+        if not session.is_waiting:
+            await self._asks(session, _ASKS_WITHIN_S)
+        if self._state is not State.BUSY:
+            return  # ended from outside while we waited
+        if session.is_waiting or self.sandbox.exited.done():
+            await self._rest(session)
         else:
+            self._finish_by = finish_by
+            self._state = move(self._state, State.FINISHING)
+
+    async def _asks(self, session: RuntimeSession, seconds: float) -> None:
+        """Return when the runtime asks for its next event or ends, at the latest after `seconds`."""
+        either = (session.asking(), self.sandbox.exited)
+        await asyncio.wait(either, timeout=max(seconds, 0.0), return_when=asyncio.FIRST_COMPLETED)
+
+    async def _rest(self, session: RuntimeSession) -> None:
+        """Ready when the runtime waits for an event and can be trusted with one, else broken."""
+        if session.is_waiting and not session.confused and not self.sandbox.exited.done():
             self._state = move(self._state, State.READY)
+        else:
+            await self._break()
 
     def _init_state(self) -> InitFailure | None:
         ready = self._incarnation.session.ready if self._incarnation is not None else None

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass
 
 from bulb.core.clock import Clock
@@ -101,6 +101,8 @@ class EnvironmentPool:
         """The caller is done with it."""
         if environment.state is State.ENDED:
             self._alive.discard(environment)
+        elif environment.state is State.FINISHING:
+            self._do(self._release_finished(environment))
         elif environment.retired:
             self._end(environment, "update")
         elif environment.state in (State.BUSY, State.INIT):
@@ -113,11 +115,14 @@ class EnvironmentPool:
             self._by_age[environment] = None
             self._thawed[environment] = None
 
+    async def _release_finished(self, environment: Environment) -> None:
+        """Its caller has the answer; it is of use to others only when its handler has really ended."""
+        await environment.finish()
+        self.release(environment)
+
     def expect(self, runtime: str) -> None:
         """Environments of `runtime` will be wanted soon: have its interpreter found and started meanwhile."""
-        task = asyncio.create_task(self._factory.expect(runtime))
-        self._chores.add(task)
-        task.add_done_callback(self._chore_done)
+        self._do(self._factory.expect(runtime))
 
     def retire(self, function: FunctionRef) -> None:
         """The function changed or is gone: end its idle environments now, its busy ones after their event."""
@@ -154,14 +159,17 @@ class EnvironmentPool:
 
     def _end(self, environment: Environment, reason: str) -> None:
         self._alive.discard(environment)
-        task = asyncio.create_task(environment.end(reason))
+        self._do(environment.end(reason))
+
+    def _do(self, chore: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(chore)
         self._chores.add(task)
         task.add_done_callback(self._chore_done)
 
     def _chore_done(self, task: asyncio.Task[None]) -> None:
         self._chores.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("an environment could not be prepared or ended: %s", error, exc_info=error)
+            _log.error("an environment could not be prepared, finished or ended: %s", error, exc_info=error)
 
     async def _keep(self) -> None:
         while True:

@@ -9,6 +9,7 @@ import asyncio
 import re
 import time
 from dataclasses import dataclass
+from http import HTTPStatus
 
 import orjson
 
@@ -50,12 +51,16 @@ class RuntimeSession:
     """What one runtime process may ask, and what it has been given.
 
     `ready` resolves when the process asks for its first event (None) or reports an init error (InitFailure).
+    `confused` is set when a result was refused since the last one that was taken: the official clients end their
+    process then, so a process in this state is not to be given another event.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self.ready: asyncio.Future[InitFailure | None] = loop.create_future()
+        self.confused = False
         self._state = "Started"
+        self._asking: asyncio.Future[None] | None = None
         self._waiting: asyncio.Future[Work] | None = None
         self._queued: Work | None = None
         self._work: Work | None = None
@@ -69,6 +74,17 @@ class RuntimeSession:
             self._queued = work
         self._work = work
         return work
+
+    @property
+    def is_waiting(self) -> bool:
+        """The process has asked for an event and has not got one."""
+        return self._waiting is not None and not self._waiting.done()
+
+    def asking(self) -> asyncio.Future[None]:
+        """Resolves when the process next asks for an event."""
+        if self._asking is None or self._asking.done():
+            self._asking = self._loop.create_future()
+        return self._asking
 
     def close(self) -> None:
         """The process is gone: whoever still waits for an event for it stops waiting."""
@@ -99,6 +115,8 @@ class RuntimeSession:
         if work is None:
             # A client that gave up and asks again takes the place of its earlier request.
             self._waiting = self._loop.create_future()
+            if self._asking is not None and not self._asking.done():
+                self._asking.set_result(None)
             work = await self._waiting
         self._state = "Running"
         event = work.event
@@ -115,6 +133,11 @@ class RuntimeSession:
         return Response(200, headers, event.payload)
 
     async def _result(self, request_id: str, kind: str, request: Request) -> Response:
+        response = await self._take_result(request_id, kind, request)
+        self.confused = response.status != HTTPStatus.ACCEPTED
+        return response
+
+    async def _take_result(self, request_id: str, kind: str, request: Request) -> Response:
         work = self._work
         if work is None or work.event.request_id != request_id:
             if self._state == "Responded":

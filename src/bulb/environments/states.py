@@ -11,6 +11,7 @@ class State(Enum):
     INIT = "init"  # the runtime starts and loads the function; no event yet
     READY = "ready"  # waiting for an event; may be frozen
     BUSY = "busy"  # one event is being handled
+    FINISHING = "finishing"  # it has answered, but its runtime has not asked for the next event yet
     BROKEN = "broken"  # its processes are gone, /tmp is kept; the next event runs init again inside its own time
     ENDED = "ended"  # nothing is left
 
@@ -18,7 +19,8 @@ class State(Enum):
 MOVES: dict[State, frozenset[State]] = {
     State.INIT: frozenset({State.READY, State.BROKEN, State.ENDED}),
     State.READY: frozenset({State.BUSY, State.BROKEN, State.ENDED}),
-    State.BUSY: frozenset({State.READY, State.BROKEN, State.ENDED}),
+    State.BUSY: frozenset({State.READY, State.FINISHING, State.BROKEN, State.ENDED}),
+    State.FINISHING: frozenset({State.READY, State.BROKEN, State.ENDED}),
     State.BROKEN: frozenset({State.BUSY, State.ENDED}),
     State.ENDED: frozenset(),
 }
