@@ -6,6 +6,7 @@ one write, and the answers come from a server we know (HTTP/1.1, Content-Length 
 them. Runs in any Python awslambdaric runs in; imports nothing of the host's.
 """
 
+import os
 import socket
 import sys
 import time
@@ -36,6 +37,7 @@ class SocketRuntimeClient(LambdaRuntimeClient):  # type: ignore[misc]  # awslamb
     def __init__(self, connection: socket.socket) -> None:
         super().__init__("127.0.0.1:9001")
         self._socket = connection
+        self._pid = os.getpid()
         self._unread = b""
         self._asked = False
         self._common = f"Host: 127.0.0.1:9001\r\nUser-Agent: {_user_agent()}\r\n".encode()
@@ -100,9 +102,9 @@ class SocketRuntimeClient(LambdaRuntimeClient):  # type: ignore[misc]  # awslamb
             raise LambdaRuntimeClientError(endpoint, status, answer)
 
     def _report(self, invoke_id: str, end: str, headers: str, invocation_id: str | None, body: bytes) -> None:
-        # Whatever the handler wrote is in the log before the answer is out.
-        sys.stdout.flush()
-        sys.stderr.flush()
+        if os.getpid() != self._pid:
+            os._exit(0)  # a fork of the handler's that came back here: its parent answers, once
+        _flush_streams()
         if invocation_id:
             headers += f"Lambda-Runtime-Invocation-Id: {invocation_id}\r\n"
         self._socket.sendall(self._request("POST", _PREFIX + invoke_id + end, headers, body) + self._get_next)
@@ -154,3 +156,12 @@ class SocketRuntimeClient(LambdaRuntimeClient):  # type: ignore[misc]  # awslamb
         if not data:
             raise Closed(0)
         return data
+
+
+def _flush_streams() -> None:
+    """Whatever the handler wrote is in the log before the answer is out. A stream it broke costs no answer."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except Exception:  # noqa: S112 - closed, None, or an object of the handler's own: anything may be raised
+            continue
