@@ -18,6 +18,7 @@ from bulb.sandbox.inside.child import listen
 from bulb.sandbox.model import ENDPOINT_PORT, RUNTIME_PORT
 
 _POOL = 32
+_REST_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,8 @@ class LoopbackNetworks:
             self._refilling = asyncio.create_task(self._fill())
 
     async def _fill(self) -> None:
+        # The sandbox that just took one is being born: it gets the processors first.
+        await asyncio.sleep(_REST_S)
         while len(self._ready) < self._size and not self._closed:
             self._ready.append(await self._make())
 
