@@ -53,6 +53,7 @@ class SandboxHost:
         """
         place = data_dir.absolute() / "sandbox"  # noqa: ASYNC240 - once, at start
         place.mkdir(parents=True, exist_ok=True)
+        await asyncio.to_thread(_sweep, place)
         choice = await climb(place, rung, egress, networks)
         return cls(choice, Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=place)))
 
@@ -97,7 +98,7 @@ class SandboxHost:
         return await self._start(image, limits, code)
 
     async def start_blank(self, image: Image) -> Sandbox:
-        """A complete, locked sandbox without a function, for `Sandbox.claim`; its process exists. SandboxError as `start`."""
+        """A complete, locked sandbox without a function, for `Sandbox.claim`; it exists. SandboxError as `start`."""
         sandbox = await self._start(image, BLANK_LIMITS, None)
         await sandbox.born()
         return sandbox
@@ -131,3 +132,11 @@ class SandboxHost:
         await self._choice.close()
         with contextlib.suppress(OSError):
             await asyncio.to_thread(shutil.rmtree, self._place)
+
+
+def _sweep(place: Path) -> None:
+    """Remove the directories of servers that were killed."""
+    for directory in place.iterdir():
+        pid, _, _ = directory.name.partition("-")
+        if pid.isdigit() and not Path("/proc", pid).exists():
+            shutil.rmtree(directory, ignore_errors=True)

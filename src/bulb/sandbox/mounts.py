@@ -53,10 +53,11 @@ class TemporaryStorage:
 class Mounts:
     """The mount thread. Methods without a word about threads must be called on it: `thread.submit(mounts.x, ...)`."""
 
-    def __init__(self) -> None:
+    def __init__(self, place: Path) -> None:
+        """`place` is a directory of the server's own, to mount in."""
         # One thread: its namespace is its identity.
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="mounts", initializer=self._own_namespace)
-        self._place = Path(tempfile.mkdtemp(prefix="bulb-mounts-"))
+        self._place = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-mounts-", dir=place))
         self._namespace = -1
 
     def _own_namespace(self) -> None:

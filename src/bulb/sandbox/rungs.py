@@ -67,13 +67,15 @@ async def climb(place: Path, wanted: Rung | None, egress: Egress, networks: Netw
     reasons: dict[str, str] = {}
     for rung in Rung if wanted is None else [wanted]:
         try:
-            return await _try(rung, egress, networks, reasons)
+            return await _try(rung, place, egress, networks, reasons)
         except (OSError, KeyError) as error:
             reasons[str(rung)] = _explain(error)
     raise SandboxError(f"the {wanted} rung cannot be had on this machine: {reasons[str(wanted)]}")
 
 
-async def _try(rung: Rung, egress: Egress, networks: NetworkProvider | None, reasons: dict[str, str]) -> Choice:
+async def _try(
+    rung: Rung, place: Path, egress: Egress, networks: NetworkProvider | None, reasons: dict[str, str]
+) -> Choice:
     report = RungReport(rung=rung, has=_HAS[rung], lacks=_LACKS[rung], reasons=reasons)
     if rung is Rung.PLAIN:
         return Choice(replace(report, egress=True, egress_reason="functions share the machine's network"))
@@ -83,7 +85,7 @@ async def _try(rung: Rung, egress: Egress, networks: NetworkProvider | None, rea
         return Choice(replace(report, egress_reason="a user namespace gives loopback only"))
     if os.geteuid() != 0:
         raise PermissionError("the server does not run as root")
-    workshop, pipe = await _furnish(networks or await nat.open_networks(egress))
+    workshop, pipe = await _furnish(place, networks or await nat.open_networks(egress))
     provided = workshop.networks
     report = replace(
         report,
@@ -94,10 +96,10 @@ async def _try(rung: Rung, egress: Egress, networks: NetworkProvider | None, rea
     return Choice(report, workshop, pipe)
 
 
-async def _furnish(networks: NetworkProvider) -> tuple[Workshop, int]:
+async def _furnish(place: Path, networks: NetworkProvider) -> tuple[Workshop, int]:
     """Everything the full rung needs, tried for real. Raises OSError, leaving nothing."""
     cgroups = await asyncio.to_thread(Cgroups.open, server_name(os.getpid()))
-    mounts = Mounts()
+    mounts = Mounts(place)
     try:
         loop = asyncio.get_running_loop()
         storage = await loop.run_in_executor(mounts.thread, mounts.temporary, "trial", 1)
