@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import cast
 
 from bulb.http.body import ClientGoneError, StreamedBody
-from bulb.http.encoding import CLOSE, CONTINUE, encode_head
+from bulb.http.encoding import CLOSE, CONTINUE, encode_head, is_brief
 from bulb.http.limits import HttpLimits
 from bulb.http.message import Handler, Response
 from bulb.http.reader import Incoming, Refusal, RequestReader
@@ -35,7 +35,9 @@ class HttpConnection(asyncio.Protocol):
     """Serves `handler` on one transport: an accepted TCP connection or one end of a socketpair.
 
     `connections` is the listener's register: a connection adds itself, and leaves when it is closed. Without one there
-    are no time limits, which suits a peer that is ours. `refuse` renders what never reaches the handler.
+    are no time limits, which suits a peer that is ours. `refuse` renders what never reaches the handler. With
+    `join_answers` a brief success is sent together with the next answer, if the client has already asked for that too:
+    only for a peer that does not need the first before the second.
     """
 
     def __init__(
@@ -44,8 +46,11 @@ class HttpConnection(asyncio.Protocol):
         limits: HttpLimits | None = None,
         connections: "set[HttpConnection] | None" = None,
         refuse: Refuse = plain_refusal,
+        *,
+        join_answers: bool = False,
     ) -> None:
         self._handler = handler
+        self._join_answers = join_answers
         self._limits = limits or HttpLimits()
         self._connections = connections
         self._refuse = refuse
@@ -228,6 +233,9 @@ class HttpConnection(asyncio.Protocol):
             stream.on_demand = _nothing
             keep_alive = keep_alive and stream.complete
             stream.discard()
+        if self._join_answers and keep_alive and self._reader.ready and is_brief(response):
+            self._writer.hold(response)
+            return True
         keep_alive = await self._writer.send(response, request.method, incoming.http_1_0, keep_alive)
         if keep_alive and self._reading_paused:
             self._govern_reading()

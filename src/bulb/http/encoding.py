@@ -11,6 +11,7 @@ _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 # Written by the connection alone: a handler cannot know how its response is framed.
 _OWN = frozenset({"connection", "transfer-encoding", "date", "keep-alive"})
+_BRIEF_BYTES = 256
 CLOSE = "connection: close\r\n"
 KEEP_1_0 = "connection: keep-alive\r\n"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -35,11 +36,23 @@ def encode_head(response: Response, framing: str, connection: str, unix_seconds:
         name = given.lower()
         if name in _OWN or (framing and name == "content-length"):
             continue
-        if _NAME.fullmatch(name) is None or _CONTROL.search(value) is not None:
+        if not _is_safe_name(name) or _CONTROL.search(value) is not None:
             raise ValueError(f"Header {name!r} is not safe to send")
         lines.append(f"{name}: {value}\r\n")
     lines.append("\r\n")
     return "".join(lines).encode("latin-1")
+
+
+def is_brief(response: Response) -> bool:
+    """A success with a small body that is all there."""
+    return HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES and (
+        isinstance(response.body, bytes) and len(response.body) <= _BRIEF_BYTES
+    )
+
+
+@lru_cache(maxsize=1024)
+def _is_safe_name(name: str) -> bool:
+    return _NAME.fullmatch(name) is not None
 
 
 @lru_cache(maxsize=128)

@@ -19,6 +19,7 @@ class ResponseWriter:
         self.streaming = False
         self._transport = transport
         self._writable: asyncio.Future[None] | None = None
+        self._held = b""
 
     @property
     def blocked(self) -> bool:
@@ -48,6 +49,12 @@ class ResponseWriter:
         finally:
             if (close := getattr(response.body, "aclose", None)) is not None:
                 await close()
+
+    def hold(self, response: Response) -> None:
+        """Keep a small response back and send it together with the next one."""
+        assert isinstance(response.body, bytes)
+        framing = f"content-length: {len(response.body)}\r\n" if has_body("", response.status) else ""
+        self._held += self._head(response, framing, "") + response.body
 
     def _send_bytes(self, response: Response, body: bytes, method: str, connection: str) -> None:
         sends_body = has_body(method, response.status)
@@ -123,6 +130,8 @@ class ResponseWriter:
     def _write(self, data: bytes) -> None:
         if self._transport.is_closing():
             raise ConnectionResetError("The client closed the connection")
+        if self._held:
+            data, self._held = self._held + data, b""
         self._transport.write(data)
 
     async def drained(self) -> None:

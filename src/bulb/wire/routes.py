@@ -115,19 +115,24 @@ class _Route:
         )
 
 
+# Method, number of segments, first and last segment (None for a label).
+_Key = tuple[str, int, str | None, str | None]
+
+
 class RouteTable:
     """The routes of one service."""
 
     def __init__(self, operations: Iterable[Routed]) -> None:
         operations = list(operations)
         alike = Counter(_signature(operation) for operation in operations)
-        fixed: dict[tuple[str, int, str | None], list[_Route]] = defaultdict(list)
+        fixed: dict[_Key, list[_Route]] = defaultdict(list)
         greedy: dict[str, list[_Route]] = defaultdict(list)
         for operation in operations:
             route = _route(operation, told_apart=alike[_signature(operation)] > 1)
             if route.template.greedy_at is None:
                 segments = route.template.segments
-                fixed[operation.method, len(segments), segments[0] if segments else None].append(route)
+                first, last = (segments[0], segments[-1]) if segments else (None, None)
+                fixed[operation.method, len(segments), first, last].append(route)
             else:
                 greedy[operation.method].append(route)
         self._fixed = {key: sorted(routes, key=attrgetter("rank")) for key, routes in fixed.items()}
@@ -137,16 +142,18 @@ class RouteTable:
         """The operations that fit equally well (twins such as ListBuckets and ListDirectoryBuckets), or none."""
         parts = split_path(path)
         count = len(parts) - 1 if parts and parts[-1] == "" else len(parts)
-        first = parts[0] if count else None
+        first, last = (parts[0], parts[count - 1]) if count else (None, None)
+        fixed = self._fixed
         groups = (
-            self._fixed.get((method, count, first), ()),
-            self._fixed.get((method, count, None), ()),
-            self._greedy.get(method, ()),
+            (fixed.get((method, count, first, last), ()), fixed.get((method, count, first, None), ())),
+            (fixed.get((method, count, None, last), ()), fixed.get((method, count, None, None), ())),
+            (self._greedy.get(method, ()),),
         )
-        for routes in groups:
-            fitting = [route for route in routes if route.accepts(parts, query, headers)]
+        for group in groups:
+            fitting = [route for routes in group for route in routes if route.accepts(parts, query, headers)]
             if fitting:
-                return [route.operation for route in fitting if route.rank == fitting[0].rank]
+                best = min(route.rank for route in fitting)
+                return [route.operation for route in fitting if route.rank == best]
         return []
 
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from bulb.core.errors import AwsError
 from bulb.http.message import Request
@@ -155,7 +156,9 @@ def _header_date(headers: Mapping[str, str]) -> tuple[str, float]:
     return f"{moment:%Y%m%dT%H%M%SZ}", moment.timestamp()
 
 
+@lru_cache(maxsize=256)
 def _amz_timestamp(text: str) -> float:
+    """Remembered, because every request of a second carries the same text and every request asks."""
     try:
         return datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
     except ValueError as error:
