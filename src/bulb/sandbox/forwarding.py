@@ -11,10 +11,12 @@ while somebody looks or switches.
 import contextlib
 import fcntl
 import os
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 _RECORDS = Path("/run/bulb")
+_PAUSE_S = 0.05
 
 
 class Forwarding:
@@ -42,7 +44,7 @@ class Forwarding:
         return cls(place, users)
 
     def switch_on(self, links: Iterable[str]) -> list[str]:
-        """Let packets that come in by `links` be forwarded; those of them that Bulb, not the machine, lets. Raises OSError."""
+        """Let packets that come in by `links` be forwarded. Returns those that are so only because of Bulb."""
         links = list(links)
         with _gate(self._place):
             for link in links:
@@ -59,21 +61,28 @@ class Forwarding:
         _leave(self._place)
 
 
-def clean_up() -> None:
-    """Switch back what dead servers left, unless somebody uses it. For the janitor."""
+def clean_up(patience_s: float) -> None:
+    """Switch back what dead servers left, unless somebody uses it. For the janitor.
+
+    The kernel closes what a dying server had open one by one, with pauses: its lock may outlive the janitor's pipe.
+    """
     place = _place_of_this_namespace()
-    if (place / "users").exists():
-        _leave(place)
+    end = time.monotonic() + patience_s
+    while (place / "switched").exists() and not _leave(place) and time.monotonic() < end:
+        time.sleep(_PAUSE_S)
 
 
-def _leave(place: Path) -> None:
+def _leave(place: Path) -> bool:
+    """Switch back if nobody is a user any more."""
     with _gate(place):
         users = _open(place / "users")
         try:
-            if _lock(users, fcntl.LOCK_EX):
+            alone = _lock(users, fcntl.LOCK_EX)
+            if alone:
                 _switch_back(place)
         finally:
             os.close(users)
+    return alone
 
 
 def _switch_back(place: Path) -> None:

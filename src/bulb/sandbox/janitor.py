@@ -39,4 +39,4 @@ def main() -> None:
     try:
         clear(sys.argv[1:], patience_s=10.0)
     finally:
-        clean_up()
+        clean_up(patience_s=10.0)

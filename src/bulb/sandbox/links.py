@@ -78,7 +78,7 @@ def address(index: int, own: IPv4Address, other: IPv4Address) -> Request:
 
 
 def route(to: IPv4Network, index: int, gateway: IPv4Address | None = None) -> Request:
-    """Send what goes `to` by the link, through `gateway` or directly. Refused with EEXIST when there is such a route."""
+    """Send what goes `to` by the link, through `gateway` or directly. EEXIST when there is such a route."""
     scope = _SCOPE_LINK if gateway is None else _SCOPE_ALL
     body = _ROUTE.pack(_IPV4, to.prefixlen, 0, 0, _TABLE_MAIN, _BY_ADMINISTRATOR, scope, _UNICAST, 0)
     body += attribute(_RTA_DST, to.network_address.packed) + number(_RTA_OIF, index)

@@ -1,7 +1,7 @@
 """Networks whose functions reach the outside world through NAT, as on Lambda without a VPC.
 
-Whether they do is decided once, when the server starts, and never in silence: where it cannot be had, functions get loopback
-only and the report says why. See `router.py` for how, DESIGN.md for what is promised.
+Whether they do is decided once, when the server starts, and never in silence: where it cannot be had, functions get
+loopback only and the report says why. See `router.py` for how, DESIGN.md for what is promised.
 """
 
 import asyncio

@@ -70,7 +70,7 @@ def attributes_of(body: bytes, offset: int) -> dict[int, bytes]:
 
 
 class Netlink:
-    """A socket in the network namespace of the thread that makes it; it stays there whatever that thread enters later."""
+    """A socket in the network namespace of the thread that makes it, wherever that thread goes later."""
 
     def __init__(self, protocol: int) -> None:
         """Raises OSError when the kernel does not speak `protocol`."""

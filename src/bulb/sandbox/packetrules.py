@@ -1,8 +1,8 @@
 """Packet rules as values, and their telling to the kernel's nf_tables over Netlink.
 
-A `Table` is put in place whole or not at all. It is made with the owner flag: the kernel removes it when the socket that
-made it is closed, however the server ends, and nobody's `flush ruleset` takes it away meanwhile. That flag is Linux
-5.12's, the oldest the full rung runs on anyway. Numbers are those of linux/netfilter/nf_tables.h; they are big-endian there.
+A `Table` is put in place whole or not at all. It is made with the owner flag: the kernel removes it when the socket
+that made it is closed, however the server ends, and nobody's `flush ruleset` takes it away meanwhile. That flag is
+Linux 5.12's, the oldest the full rung runs on anyway. Numbers are those of linux/netfilter/nf_tables.h, big-endian.
 """
 
 import struct
@@ -50,7 +50,7 @@ class Policy(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """Rules at a hook, each a list of expressions that must all hold up to a verdict. Lower `priority` comes earlier."""
+    """Rules at a hook, each a list of expressions that must all hold up to a verdict. Lower `priority` is earlier."""
 
     name: str
     hook: Hook

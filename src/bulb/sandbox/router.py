@@ -32,7 +32,7 @@ from bulb.sandbox.links import Link, Route
 from bulb.sandbox.netlink import Netlink
 from bulb.sandbox.packetrules import Chain, Hook, Policy, Table, verdict
 
-# Carriers' and laboratories' ranges: the least likely to be somebody's network. Taken from the end, as people start at 0.
+# Carriers' and laboratories' ranges: the least likely to be somebody's network. From the end, as people start at 0.
 _RANGES = (IPv4Network("100.64.0.0/10"), IPv4Network("198.18.0.0/15"))
 _SLICE_PREFIX = 18
 _EVERYWHERE = IPv4Network("0.0.0.0/0")
@@ -54,7 +54,7 @@ _SETTINGS = Path("/proc/sys/net")
 
 @dataclass(frozen=True, slots=True)
 class Ways:
-    """What the machine's routes say: free addresses, the links that lead outward, the largest packet of the default one."""
+    """What the machine's routes say: free addresses, links that lead outward, the largest packet of the default one."""
 
     free: tuple[IPv4Network, ...]
     outward: tuple[str, ...]
