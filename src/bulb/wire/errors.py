@@ -5,6 +5,7 @@ one its clients look up. Status, the name of the message member and further memb
 error; otherwise the AwsError says.
 """
 
+import re
 from typing import Any
 
 from bulb.core.errors import AwsError
@@ -18,6 +19,7 @@ from bulb.wire.xml import DECLARATION, XmlEncoder, text
 
 _ENCODER = XmlEncoder(always_millis=False)
 _S3_ENCODER = XmlEncoder(always_millis=True)
+_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 HOST_ID = "YnVsYg=="
 _SERVER_FAULT = 500
 
@@ -158,7 +160,9 @@ def _query(service: Service | None, shape: Shape | None, status: int, error: Aws
     _, message_name = _message_member(shape)
     message_name = message_name if shape is not None else "Message"
     # Clients read `Message` when they ask what went wrong, and the model's own name when they fill the error's shape.
-    messages = "".join(f"<{name}>{text(error.message)}</{name}>" for name in dict.fromkeys(("Message", message_name)))
+    messages = "".join(
+        f"<{name}>{_readable(error.message)}</{name}>" for name in dict.fromkeys(("Message", message_name))
+    )
     inner = _xml_members(shape, error, _ENCODER)
     body = (
         f'<ErrorResponse xmlns="{namespace or "http://webservices.amazon.com/AWSFault/2005-15-09"}"><Error>'
@@ -175,8 +179,8 @@ def _s3(shape: Shape | None, status: int, error: AwsError, request_id: str, requ
     resource = members.pop("Resource", None) or request.path
     modelled = _xml_members(shape, error, _S3_ENCODER, leave_out=frozenset({"Resource"}))
     body = (
-        f"{DECLARATION}<Error><Code>{text(error.code)}</Code><Message>{text(error.message)}</Message>{modelled}"
-        f"<Resource>{text(str(resource))}</Resource><RequestId>{text(request_id)}</RequestId>"
+        f"{DECLARATION}<Error><Code>{text(error.code)}</Code><Message>{_readable(error.message)}</Message>{modelled}"
+        f"<Resource>{_readable(str(resource))}</Resource><RequestId>{text(request_id)}</RequestId>"
         f"<HostId>{HOST_ID}</HostId></Error>"
     )
     return Response(status, [("content-type", "application/xml")], body.encode())
@@ -194,5 +198,10 @@ def _xml_members(
         if name in body:
             written.append(encoder.members(body, {name: value}))
         else:
-            written.append(f"<{name}>{text(str(value))}</{name}>")
+            written.append(f"<{name}>{_readable(str(value))}</{name}>")
     return "".join(written)
+
+
+def _readable(value: str) -> str:
+    """A text that quotes the request, as XML: what XML cannot hold is replaced, or clients could not read the error."""
+    return text(_NOT_XML.sub("\ufffd", value))
