@@ -17,6 +17,7 @@ from bulb.services.lambda_ import errors
 
 EMPTY = b"{}"
 _INLINE_BYTES = 131_072  # parsing more than this takes over a millisecond: it goes to a thread
+_MAX_DIGITS = 1_000
 _LIMITS = {"RequestResponse": SYNC_REQUEST_BYTES, "DryRun": SYNC_REQUEST_BYTES, "Event": ASYNC_REQUEST_BYTES}
 _TOKEN = re.compile(r"[\w$-]+")
 _VALUES = "(JSON String, Number, Array, Object or token 'null', 'true' or 'false')"
@@ -56,11 +57,13 @@ def _refusal(payload: bytes) -> str | None:
     except UnicodeDecodeError as error:
         return _located(f"Invalid UTF-8 start byte 0x{payload[error.start]:02x}", 1, error.start + 1)
     try:
-        json.loads(text, parse_constant=_refuse_constant)
+        json.loads(text, parse_constant=_refuse_constant, parse_int=_check_number, parse_float=_check_number)
     except json.JSONDecodeError as error:
         return _located(_detail(text, error), error.lineno, error.colno)
     except _ConstantError as error:
         return _located(f"Unrecognized token '{error}': was expecting {_VALUES}", 1, len(text) + 1)
+    except _LongNumberError as error:
+        return _located(f"Number value length ({error}) exceeds the maximum allowed ({_MAX_DIGITS})", 1, 1)
     except RecursionError:
         return _located("Document nesting depth exceeds the maximum allowed (1000)", 1, 1)
     return None
@@ -68,6 +71,15 @@ def _refusal(payload: bytes) -> str | None:
 
 class _ConstantError(ValueError):
     """NaN or Infinity, which Python's parser takes and JSON does not have."""
+
+
+class _LongNumberError(ValueError):
+    """More digits than Jackson reads, and than Python's parser would turn into a number."""
+
+
+def _check_number(digits: str) -> None:
+    if len(digits) > _MAX_DIGITS:
+        raise _LongNumberError(len(digits))
 
 
 def _refuse_constant(name: str) -> None:
