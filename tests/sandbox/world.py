@@ -78,7 +78,10 @@ class World:
         self.internet = _new_namespace()
         self.machine = _new_namespace()
         self._extra: list[Namespace] = []
-        self.machine.ask(links.cable(Link(_OUTWARD_INDEX, OUTWARD, 1500), Link(2, "world", 1500), self.internet.fd))
+        self.machine.ask(
+            links.cable(Link(_OUTWARD_INDEX, OUTWARD, 1500), Link(2, "world", 1500), self.internet.fd),
+            links.bring_up(_OUTWARD_INDEX),
+        )
         self.internet.ask(links.bring_up(2), links.address(2, INTERNET, MACHINE))
         self.machine.ask(links.address(_OUTWARD_INDEX, MACHINE, INTERNET))
         if default_route:
@@ -93,6 +96,7 @@ class World:
         index, own, gateway = 50 + len(self._extra), IPv4Address(address), IPv4Address(address) + 1
         self.machine.ask(
             links.cable(Link(index, f"lan{index}", 1500), Link(2, "eth0", 1500), beside.fd),
+            links.bring_up(index),
             links.address(index, gateway, own),
         )
         beside.ask(links.bring_up(2), links.address(2, own, gateway), links.route(EVERYWHERE, 2, gateway))

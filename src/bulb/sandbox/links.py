@@ -8,13 +8,14 @@ from ipaddress import IPv4Address, IPv4Network
 from bulb.sandbox.netlink import CREATE, EXCLUSIVE, Netlink, Request, attribute, attributes_of, nested, number, text
 
 LOOPBACK = 1
-_IPV4 = 2
+_IPV4, _IPV6 = 2, 10
 
 _NEWLINK, _DELLINK, _GETLINK, _NEWADDR, _NEWROUTE, _GETROUTE = 16, 17, 18, 20, 24, 26
 _LINK = struct.Struct("BxHiII")
 _ROUTE = struct.Struct("BBBBBBBBI")
 _UP = 1
 _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINKINFO, _IFLA_NET_NS_FD, _IFLA_TX_QUEUES, _IFLA_RX_QUEUES = 3, 4, 18, 28, 31, 32
+_IFLA_AF_SPEC, _INET6_ADDRESS_MODE, _MODE_NONE = 26, 8, 1
 _INFO_KIND, _INFO_DATA, _VETH_PEER = 1, 2, 1
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_TABLE = 1, 4, 5, 15
@@ -46,23 +47,29 @@ def bring_up(index: int) -> Request:
 
 
 def cable(near: Link, far: Link, namespace: int) -> Request:
-    """A virtual cable: `near` in this namespace, on; `far` in the one the descriptor `namespace` refers to, still off.
+    """A virtual cable: `near` in this namespace, `far` in the one the descriptor `namespace` refers to, both off.
 
     One queue per end: more serve machines with many cores one busy link, and cost memory in every sandbox.
     """
-    peer = nested(_VETH_PEER, _end(far, 0), number(_IFLA_NET_NS_FD, namespace))
+    peer = nested(_VETH_PEER, _end(far), number(_IFLA_NET_NS_FD, namespace))
     info = nested(_IFLA_LINKINFO, text(_INFO_KIND, "veth"), nested(_INFO_DATA, peer))
-    return Request(_NEWLINK, CREATE | EXCLUSIVE, _end(near, _UP) + info, f"making the link {near.name}")
+    return Request(_NEWLINK, CREATE | EXCLUSIVE, _end(near) + info, f"making the link {near.name}")
 
 
-def _end(link: Link, state: int) -> bytes:
+def _end(link: Link) -> bytes:
     attributes = (
         text(_IFLA_IFNAME, link.name),
         number(_IFLA_MTU, link.mtu),
         number(_IFLA_TX_QUEUES, 1),
         number(_IFLA_RX_QUEUES, 1),
     )
-    return _LINK.pack(0, 0, link.index, state, _UP) + b"".join(attributes)
+    return _LINK.pack(0, 0, link.index, 0, 0) + b"".join(attributes)
+
+
+def without_ipv6_address(index: int) -> Request:
+    """Let the link, still off, have no IPv6 address when it is switched on. Refused by a kernel without IPv6."""
+    how = nested(_IFLA_AF_SPEC, nested(_IPV6, attribute(_INET6_ADDRESS_MODE, bytes([_MODE_NONE]))))
+    return Request(_NEWLINK, 0, _LINK.pack(0, 0, index, 0, 0) + how, "keeping IPv6 from a link")
 
 
 def remove(index: int) -> Request:

@@ -228,7 +228,9 @@ class Router:
             ):
                 (_SETTINGS / "ipv4/conf" / kind / setting).write_text(value)
         (_SETTINGS / "ipv4/ip_forward").write_text("1")
-        _without_ipv6()
+        self._has_ipv6 = (_SETTINGS / "ipv6").exists()
+        if self._has_ipv6:
+            (_SETTINGS / "ipv6/conf/default/disable_ipv6").write_text("1")
 
     def _join(self, machine: Netlink, free: Iterable[IPv4Network]) -> Slice:
         """Link machine and router with the first slice that no other server takes at this moment."""
@@ -236,6 +238,7 @@ class Router:
         machine.send(links.cable(here, there, self._namespace))
         index = next(link.index for link in links.links(machine) if link.name == self.name)
         self._leaving.callback(machine.send, links.remove(index))
+        machine.send(links.bring_up(index))
         for network in free:
             slice_ = Slice(network)
             try:
@@ -257,13 +260,16 @@ class Router:
 
     def connect(self) -> None:
         """Give the network namespace this thread is in its loopback and its way out. Raises OSError."""
-        _without_ipv6()
         far = _FIRST_INDEX + next(self._turns)
         near = Link(_INSIDE_INDEX, _INSIDE, self._mtu)
+        # Nothing routes IPv6 for functions, so they should not see an address of it.
+        quiet = [links.without_ipv6_address(_INSIDE_INDEX)] if self._has_ipv6 else []
         with Netlink(netlink.ROUTE) as own:
             own.send(
                 links.bring_up(links.LOOPBACK),
                 links.cable(near, Link(far, f"s{far}", self._mtu), self._namespace),
+                *quiet,
+                links.bring_up(_INSIDE_INDEX),
             )
             address = self._first_free(far)
             own.send(
@@ -286,11 +292,3 @@ class Router:
     def close(self) -> None:
         """Take it all away, the last thing built first. The thread must be in the machine's namespace, as any is."""
         self._leaving.close()
-
-
-def _without_ipv6() -> None:
-    """Links to come speak IPv4 only: nothing routes IPv6 for functions. A kernel without it has no such setting."""
-    try:
-        (_SETTINGS / "ipv6/conf/default/disable_ipv6").write_text("1")
-    except FileNotFoundError:
-        return
