@@ -1,0 +1,218 @@
+"""Requests no client sends, to every operation there is: each is refused in its protocol's shape or carried out.
+
+A request starts right (parameters that fit the model, serialised by botocore) and is then spoilt in one way. Whatever
+comes of it, the answer is the client's fault or none (never a 500), the next caller is served, and the log has no
+traceback. The same requests are made on every run.
+"""
+
+import http.client
+import logging
+import random
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.model import OperationModel
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from bulb.wire.catalog import SERVICES
+from tests.support import functions, plausible
+from tests.support.bulb import Running, running_bulb
+from tests.support.damage import BREAKS_HTTP, KEEPS_TARGET, LOSES_TARGET, Damage, spoilt_parameters
+from tests.support.rawhttp import Message, Reply, send
+from tests.wire.clients import model, request_for
+from tests.wire.generated import Values
+
+SPEAKS = {"lambda": "rest-json", "s3": "rest-xml", "logs": "json", "iam": "query", "sts": "query"}
+EXAMPLES = 36
+HOST = "127.0.0.1:4566"  # Also where the model has a prefix for it, which is no part of what is tried here.
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+AMZ_DATE = "20260101T000000Z"
+
+
+class Errors(logging.Handler):
+    """Keeps what the server logs as an error."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.found: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.found.append(logging.Formatter().format(record))
+
+
+class House:
+    """A server with something in it, and a neighbour who must not be disturbed."""
+
+    def __init__(self, bulb: Running, errors: Errors) -> None:
+        self.url = bulb.url
+        self.errors = errors
+        self._clients = {service: bulb.client(service) for service in SPEAKS}
+        place = urlsplit(bulb.url)
+        self._neighbour = http.client.HTTPConnection(str(place.hostname), place.port, timeout=10)
+
+    def furnish(self) -> None:
+        """Make what the requests name; what is still there is left."""
+        aws, names = self._clients, plausible
+        wanted: list[tuple[Any, dict[str, Any]]] = [
+            (aws["s3"].create_bucket, {"Bucket": names.BUCKET}),
+            (aws["s3"].put_object, {"Bucket": names.BUCKET, "Key": names.KEY, "Body": b"0123456789"}),
+            (aws["logs"].create_log_group, {"logGroupName": names.GROUP}),
+            (aws["logs"].create_log_stream, {"logGroupName": names.GROUP, "logStreamName": names.STREAM}),
+            (aws["iam"].create_role, {"RoleName": names.ROLE, "AssumeRolePolicyDocument": names.TRUST}),
+            (aws["iam"].create_user, {"UserName": names.USER}),
+            (aws["iam"].create_policy, {"PolicyName": names.POLICY, "PolicyDocument": names.DOCUMENT}),
+            (
+                aws["lambda"].create_function,
+                {
+                    "FunctionName": names.FUNCTION,
+                    "Runtime": functions.PYTHON,
+                    "Handler": "app.handler",
+                    "Role": names.ROLE_ARN,
+                    "Code": {"ZipFile": functions.zipped(app="def handler(event, context): return event")},
+                },
+            ),
+        ]
+        for make, arguments in wanted:
+            with suppress(ClientError):
+                make(**arguments)
+
+    def is_implemented(self, service: str, name: str) -> bool:
+        """The server has this operation: it answers something else than that it has not."""
+        operation = model(service).operation_model(name)
+        values = Values(name, xml=SPEAKS[service] in ("query", "rest-xml"))
+        params = values.structure(operation.input_shape) if operation.input_shape else {}
+        reply = send(self.url, signed(service, operation, params, SPEAKS[service]))
+        assert reply is not None
+        return not (reply.status == 501 and f"the operation {name} of".encode() in reply.body)
+
+    def check(self, message: Message, reply: Reply | None, service: str, damage: Damage | None) -> None:
+        """The promise of this file. `damage` None: the request may be refused, but not as malformed HTTP."""
+        said = f"{damage.__name__ if damage else 'as it is'}: {str(message)[:1500]} answered {str(reply)[:1500]}"
+        problems, self.errors.found = self.errors.found, []
+        assert not problems, f"{said}\n{problems[0]}"
+        if reply is None:
+            assert damage in BREAKS_HTTP, said
+        else:
+            check_reply(message, reply, service, damage, said)
+        self.neighbour_is_served()
+
+    def neighbour_is_served(self) -> None:
+        """Somebody else's request, on a connection of their own, is carried out."""
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        self._neighbour.request("POST", "/", b"Action=GetCallerIdentity&Version=2011-06-15", form)
+        answer = self._neighbour.getresponse()
+        assert (answer.status, b"<Account>" in answer.read()) == (200, True)
+
+
+def check_reply(message: Message, reply: Reply, service: str, damage: Damage | None, said: str) -> None:
+    assert 200 <= reply.status < 300 or reply.status in (304, 501) or 400 <= reply.status < 500, said
+    if reply.status < 400 or message.method == "HEAD":
+        return
+    if reply.protocol is None:
+        assert damage in BREAKS_HTTP or not is_http(message), said
+        return
+    assert reply.error_code(), said
+    assert "x-amzn-requestid" in reply.headers or "x-amz-request-id" in reply.headers, said
+    if damage is None or damage in KEEPS_TARGET:
+        assert reply.protocol == SPEAKS[service], said
+
+
+def is_http(message: Message) -> bool:
+    """The head is one that HTTP allows: names are tokens, and values have no control characters."""
+    return all(_TOKEN.fullmatch(name) and not _CONTROL.search(value) for name, value in message.headers)
+
+
+def signed(service: str, operation: OperationModel, params: dict[str, Any], protocol: str) -> Message:
+    """The request botocore makes of `params`, with a signature nobody looks at."""
+    request = request_for(service, operation, params, protocol)
+    scope = f"test/20260101/us-east-1/{SERVICES[service].signing_name}/aws4_request"
+    authorization = f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=00"
+    headers = {**request.headers, "host": HOST, "authorization": authorization, "x-amz-date": AMZ_DATE}
+    headers.pop("content-length", None)
+    target = f"{request.path}?{request.query}" if request.query else request.path
+    return Message(request.method, target, tuple(headers.items()), request.body.buffered or b"")
+
+
+@st.composite
+def cases(draw: st.DrawFn, service: str, operation: OperationModel) -> tuple[Message, Damage | None]:
+    """A request and the way it was spoilt; None where only its parameters are strange."""
+    shape = operation.input_shape
+    params = draw(plausible.parameters(shape)) if shape is not None else {}
+    chance = random.Random(draw(st.integers(0, 2**32)))
+    damage = draw(st.sampled_from((None, None, None, *KEEPS_TARGET, *LOSES_TARGET, *BREAKS_HTTP)))
+    strange = spoilt_parameters(json_copy(params), chance) if damage is None else params
+    try:
+        message = signed(service, operation, strange, SPEAKS[service])
+    except (TypeError, AttributeError, ValueError, KeyError, BotoCoreError):
+        message = signed(service, operation, params, SPEAKS[service])  # Botocore itself cannot write it.
+    return (message, None) if damage is None else (damage(message, chance), damage)
+
+
+def json_copy(value: Any) -> Any:
+    """A copy whose dictionaries and lists can be changed."""
+    if isinstance(value, dict):
+        return {key: json_copy(item) for key, item in value.items()}
+    return [json_copy(item) for item in value] if isinstance(value, list) else value
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    errors = Errors()
+    logging.getLogger().addHandler(errors)
+    try:
+        with running_bulb(tmp_path_factory.mktemp("malformed") / "data", stock=0, egress="none") as bulb:
+            house = House(bulb, errors)
+            house.furnish()
+            yield house
+        assert not errors.found, errors.found[0]
+    finally:
+        logging.getLogger().removeHandler(errors)
+
+
+@pytest.mark.parametrize("service", SPEAKS)
+def test_every_operation_refuses_what_is_malformed(house: House, service: str) -> None:
+    names = [name for name in model(service).operation_names if house.is_implemented(service, name)]
+    assert len(names) >= {"lambda": 17, "s3": 34, "logs": 19, "iam": 36, "sts": 4}[service]
+    failures = []
+    for name in names:
+        house.furnish()
+        try:
+            throw_at(house, service, name, EXAMPLES)
+        except AssertionError as failure:
+            failures.append(f"{service} {name}: {failure}")
+    assert not failures, f"{len(failures)} operations:\n\n" + "\n\n".join(failures)
+
+
+def test_operations_that_are_not_there_say_so(house: House) -> None:
+    for service in SPEAKS:
+        missing = [name for name in model(service).operation_names if not house.is_implemented(service, name)]
+        assert missing
+        for name in random.Random(service).sample(missing, 4):
+            throw_at(house, service, name, 6)
+
+
+def throw_at(house: House, service: str, name: str, examples: int) -> None:
+    """So many spoilt requests for one operation, always the same ones."""
+
+    @settings(
+        max_examples=examples,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],  # What breaks is a seed's work: there is nothing to make smaller.
+        suppress_health_check=list(HealthCheck),
+        report_multiple_bugs=False,
+    )
+    @given(cases(service, model(service).operation_model(name)))
+    def throw(case: tuple[Message, Damage | None]) -> None:
+        message, damage = case
+        house.check(message, send(house.url, message), service, damage)
+
+    throw()
