@@ -17,9 +17,10 @@ from pathlib import Path
 import pytest
 
 from bulb.sandbox import links, netlink, packetrules, resolvers
+from bulb.sandbox.cgroups import Cgroups
 from bulb.sandbox.host import Sandbox, SandboxHost
 from bulb.sandbox.links import Link, Route
-from bulb.sandbox.model import Rung
+from bulb.sandbox.model import Rung, SandboxError
 from bulb.sandbox.nat import Egress
 from bulb.sandbox.netlink import Netlink
 from bulb.sandbox.packetrules import Chain, Hook, Policy, Table
@@ -88,8 +89,8 @@ def _with_sandbox(
 
 
 async def _closed(sandbox: Sandbox, address: object, port: int) -> bool:
-    """Whether nothing comes back from there."""
-    said = await refused(sandbox, _CONNECT.format(str(address), port, 0.4))
+    """Whether no connection comes about."""
+    said = await refused(sandbox, f"import socket; socket.create_connection(({str(address)!r}, {port}), 0.4)")
     return said.startswith(("TimeoutError", "OSError", "ConnectionRefusedError"))
 
 
@@ -322,6 +323,7 @@ def test_nothing_is_left_after_close(tmp_path: Path) -> None:
 _SERVER = """
 import asyncio, sys
 from pathlib import Path
+from bulb.sandbox.cgroups import Cgroups
 from bulb.sandbox.host import SandboxHost
 from bulb.sandbox.model import Code, Rung
 from tests.sandbox.support import SMALL, code_at, greet, python_image
@@ -336,6 +338,21 @@ async def main():
 
 asyncio.run(main())
 """
+
+
+def test_nothing_is_left_when_the_rung_cannot_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_name: str) -> Cgroups:
+        raise PermissionError("no cgroups for you")
+
+    monkeypatch.setattr(Cgroups, "open", refuse)
+
+    async def main(world: World) -> None:
+        before = world.state()
+        with pytest.raises(SandboxError, match="no cgroups for you"):
+            await SandboxHost.open(tmp_path, Rung.FULL, "nat")
+        assert world.state() == before
+
+    in_world(lambda world: asyncio.run(main(world)))
 
 
 def test_nothing_is_left_after_a_kill(tmp_path: Path) -> None:

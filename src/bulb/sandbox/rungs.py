@@ -85,8 +85,12 @@ async def _try(
         return Choice(replace(report, egress_reason="a user namespace gives loopback only"))
     if os.geteuid() != 0:
         raise PermissionError("the server does not run as root")
-    workshop, pipe = await _furnish(place, networks or await nat.open_networks(egress))
-    provided = workshop.networks
+    provided = networks or await nat.open_networks(egress)
+    try:
+        workshop, pipe = await _furnish(place, provided)
+    except BaseException:
+        await provided.close()
+        raise
     report = replace(
         report,
         cgroups=workshop.cgroups.version,
