@@ -35,6 +35,9 @@ _MB = 1_048_576
 # How long an answer waits for a runtime to ask for its next event. Ours ask in the same write, others a moment later;
 # only a process that answered while its handler runs on takes longer, and then its caller is not kept waiting.
 _ASKS_WITHIN_S = 0.02
+# How long an answer waits for the end of what has run out of time, so that the next event finds this environment and
+# its /tmp: usually a millisecond, but a thousand processes with little processor time need longer than is bearable.
+_DIES_WITHIN_S = 1.0
 _TIMED_OUT = Reply(b"", "timeout", "Sandbox.Timedout")
 
 
@@ -215,11 +218,15 @@ class Environment:
         """After an event: ready again, finishing, or broken when the process is gone or must go."""
         if self._state is State.ENDED:
             return  # ended from outside while the event ran
-        if reply.status == "timeout" or self._incarnation is None or isinstance(self._init_state(), InitFailure):
+        if self._incarnation is None or isinstance(self._init_state(), InitFailure):
             await self._break()
             return
         session = self._incarnation.session
-        if not session.is_waiting:
+        if reply.status == "timeout":
+            session.confused = True
+            self.sandbox.kill_now()
+            await asyncio.wait((self.sandbox.exited,), timeout=_DIES_WITHIN_S)
+        elif not session.is_waiting:
             await self._asks(session, _ASKS_WITHIN_S)
         if self._state is not State.BUSY:
             return  # ended from outside while we waited

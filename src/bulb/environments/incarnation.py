@@ -19,8 +19,11 @@ _READ_BYTES = 262_144
 # What is read of the pipe in one go before others get their turn, and how long a reader rests when the log is full.
 _DRAIN_BYTES = 4_194_304
 _REST_S = 0.02
-# Responses are taken whole: the session must see all of one before it can judge its size.
-_API_LIMITS = HttpLimits(buffered_body_bytes=MAX_BODY)
+# Responses are taken whole: the session must see all of one before it can judge its size. Every connection costs the
+# server a descriptor and may make it hold a body, so a function gets as many as a runtime with extensions, or an SDK
+# in many threads, has use for; whoever wants more is answered 503.
+_API_LIMITS = HttpLimits(buffered_body_bytes=MAX_BODY, connections=24)
+_ENDPOINT_LIMITS = HttpLimits(connections=256)
 
 
 class Incarnation:
@@ -32,7 +35,8 @@ class Incarnation:
         self._log = log
         self._endpoint = endpoint
         self._log_fd = sandbox.log
-        self._connections: set[HttpConnection] = set()
+        self._api_connections: set[HttpConnection] = set()
+        self._endpoint_connections: set[HttpConnection] = set()
         self._servers: list[asyncio.Server] = []
         self._listening: asyncio.Task[None] | None = None
         self._resting: asyncio.TimerHandle | None = None
@@ -58,13 +62,13 @@ class Incarnation:
 
         The receipt for the answer travels with that event: one write and one wake-up less for every invocation.
         """
-        return HttpConnection(self.session.handle, _API_LIMITS, self._connections, join_answers=True)
+        return HttpConnection(self.session.handle, _API_LIMITS, self._api_connections, join_answers=True)
 
     def _api_connection(self) -> HttpConnection:
-        return HttpConnection(self.session.handle, _API_LIMITS, self._connections)
+        return HttpConnection(self.session.handle, _API_LIMITS, self._api_connections)
 
     def _endpoint_connection(self) -> HttpConnection:
-        return HttpConnection(self._endpoint, HttpLimits(), self._connections)
+        return HttpConnection(self._endpoint, _ENDPOINT_LIMITS, self._endpoint_connections)
 
     async def _listen(self) -> None:
         for listener, factory in (
@@ -119,5 +123,5 @@ class Incarnation:
         for server in self._servers:
             server.close()
         self.session.close()
-        for connection in list(self._connections):
+        for connection in (*self._api_connections, *self._endpoint_connections):
             connection.abort()
