@@ -51,16 +51,22 @@ class Authentication:
         _refuse_expired(authorization, exchange.now)
         exchange.region = authorization.region or self._region
         key = authorization.access_key
-        identity = self._identities.resolve(key, authorization.session_token, exchange.now)
+        identity = self._resolve(exchange, authorization)
         if self._enforce:
             if identity is None or identity.secret is None:
-                raise _unknown_key(exchange)
+                raise _unknown_key(exchange, authorization)
             await _verify(authorization, exchange.request, identity.secret, exchange.now)
             exchange.secret = identity.secret
         if identity is None:
             exchange.caller = _unknown_caller(key, source_ip)
         else:
             exchange.caller = Caller(identity.account, key, identity.arn, identity.user_id, source_ip)
+
+    def _resolve(self, exchange: Exchange, authorization: Authorization) -> Identity | None:
+        try:
+            return self._identities.resolve(authorization.access_key, authorization.session_token, exchange.now)
+        except AwsError as error:
+            raise _expired_token(exchange) if error.code == "ExpiredToken" else error from None
 
 
 async def _verify(authorization: Authorization, request: Request, secret: str, now: float) -> None:
@@ -98,8 +104,18 @@ def _missing_credentials(exchange: Exchange) -> AwsError:
     return AwsError("MissingAuthenticationTokenException", "Missing Authentication Token", status=403)
 
 
-def _unknown_key(exchange: Exchange) -> AwsError:
+def _expired_token(exchange: Exchange) -> AwsError:
     if exchange.service == "s3":
+        return AwsError("ExpiredToken", "The provided token has expired.", status=400)
+    code = "ExpiredToken" if exchange.protocol == "query" else "ExpiredTokenException"
+    return AwsError(code, "The security token included in the request is expired", status=403)
+
+
+def _unknown_key(exchange: Exchange, authorization: Authorization) -> AwsError:
+    if exchange.service == "s3":
+        if authorization.session_token is not None:
+            message = "The provided token is malformed or otherwise invalid."
+            return AwsError("InvalidToken", message, status=400)
         message = "The AWS Access Key Id you provided does not exist in our records."
         return AwsError("InvalidAccessKeyId", message, status=403)
     is_query = exchange.protocol == "query"

@@ -1,8 +1,8 @@
 """From an access key to who that is.
 
 In order: a session token of ours; the operator's key; an access key of a user; twelve digits, which are an account.
-Any other key is nobody's. Only the first three have a secret that a signature can be checked against, so only they get
-in when credentials are enforced.
+Any other key is nobody's, and so is one that comes with a token of somebody else's. Only the first three have a secret
+that a signature can be checked against, so only they get in when credentials are enforced.
 
 Everything is answered from memory, because every request asks: users' keys are read once at the start and kept in step
 by `AccessKeys`, the only writer of their table.
@@ -63,8 +63,7 @@ class Identities:
         """Who this key is, or None when nobody's. Raises AwsError ExpiredToken for a session that is over."""
         if session_token is not None:
             session = self.sessions.read(session_token, access_key, now)
-            if session is not None:
-                return Identity(session.account, session.arn, session.user_id, session.secret)
+            return Identity(session.account, session.arn, session.user_id, session.secret) if session else None
         if self.root is not None and access_key == self.root.access_key:
             account = self.root.account
             return Identity(account, f"arn:aws:iam::{account}:root", account, self.root.secret)
