@@ -96,6 +96,13 @@ def test_a_plain_boto3_client_reaches_bulb_as_the_execution_role(bulb: Running) 
     assert invoke(aws, "whoami")[0] == "arn:aws:sts::000000000000:assumed-role/test/whoami"
 
 
+def test_from_stock_the_package_is_the_working_directory(bulb: Running) -> None:
+    aws = bulb.client("lambda")
+    for number in range(3):  # one of them at least comes from stock
+        create(aws, f"cwd-{number}", "import os\ndef handler(event, context): return os.listdir('.')")
+        assert invoke(aws, f"cwd-{number}")[0] == ["app.py"]
+
+
 def test_an_exception_is_lambdas_document_and_the_environment_lives_on(bulb: Running) -> None:
     aws = bulb.client("lambda")
     source = """

@@ -56,6 +56,14 @@ def test_es_modules(bulb: Running) -> None:
     assert invoke(aws, "node-esm")[0] == "file:///var/task/index.js"
 
 
+def test_from_stock_the_package_is_the_working_directory(bulb: Running) -> None:
+    aws = bulb.client("lambda")
+    source = "const fs = require('fs'); exports.handler = async () => fs.readdirSync('.');"
+    for number in range(3):  # one of them at least comes from stock
+        create(aws, f"node-cwd-{number}", source, Runtime=RUNTIME)
+        assert invoke(aws, f"node-cwd-{number}")[0] == ["index.js"]
+
+
 def test_an_error_is_lambdas_document(bulb: Running) -> None:
     aws = bulb.client("lambda")
     create(aws, "node-error", "exports.handler = async () => { throw new TypeError('no light'); };", Runtime=RUNTIME)

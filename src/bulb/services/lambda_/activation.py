@@ -56,6 +56,8 @@ class Activator:
         Called once at start, before anything runs.
         """
         await self._packages.sweep(await self._store.codes_in_use())
+        for runtime in await self._store.runtimes_in_use():
+            self._wanted(runtime)
         for ref in await self._store.unsettled():
             self.begin(ref)
 

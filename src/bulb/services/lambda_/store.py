@@ -132,6 +132,15 @@ class LambdaStore:
 
         return await self._database.read(read)
 
+    async def runtimes_in_use(self) -> set[str]:
+        """The runtimes of all versions that can be invoked."""
+
+        def read(connection: Connection) -> set[str]:
+            records = (_record(row) for row in connection.execute(select(versions)))
+            return {record.running.runtime for record in records if record.running is not None}
+
+        return await self._database.read(read)
+
     async def usage(self, account: str, region: str) -> Usage:
         """How many functions, how much code."""
         return await self._database.read(lambda connection: _usage(connection, account, region))

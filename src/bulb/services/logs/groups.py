@@ -11,7 +11,6 @@ from bulb.telemetry.model import Group
 _RETENTION_DAYS = frozenset(
     (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
 )
-_CLASSES = ("STANDARD", "INFREQUENT_ACCESS")
 _PAGE = 50
 
 
@@ -26,7 +25,7 @@ class Groups:
         if "kmsKeyId" in params:
             raise NotSupported("encrypting log groups with a KMS key")
         log_class = params.get("logGroupClass", "STANDARD")
-        if log_class not in _CLASSES:
+        if log_class != "STANDARD":
             raise NotSupported(f"log groups of the class {log_class}")
         await self._store.create_group(
             named(call, params["logGroupName"]),

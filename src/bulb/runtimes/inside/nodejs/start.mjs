@@ -8,6 +8,8 @@ const require = createRequire(import.meta.url);
 export function settle(environment) {
   for (const name of Object.keys(process.env)) delete process.env[name];
   Object.assign(process.env, environment);
+  // Code that was mounted over this directory is only seen by who enters it anew.
+  if (environment.LAMBDA_TASK_ROOT) process.chdir(environment.LAMBDA_TASK_ROOT);
   require('node:module')._initPaths(); // NODE_PATH is read only once
   applyOptions((environment.NODE_OPTIONS ?? '').split(/\s+/).filter(Boolean));
 }

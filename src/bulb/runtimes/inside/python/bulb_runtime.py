@@ -95,6 +95,8 @@ def settle(start: dict[str, Any]) -> None:
     """Take on the function's environment: variables, time zone, standard streams, module search path."""
     os.environ.clear()
     os.environ.update(start["environment"])
+    # Code that was mounted over this directory is only seen by who enters it anew.
+    os.chdir(os.environ.get("LAMBDA_TASK_ROOT", "/var/task"))
     time.tzset()
     _open_streams()
     log_fd = start.get("log_fd")
