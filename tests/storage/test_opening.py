@@ -108,6 +108,18 @@ def test_damage_is_found_after_an_unclean_end(tmp_path: Path) -> None:
     assert "damaged" in refusal(path) or "malformed" in refusal(path)
 
 
+def test_it_is_known_whether_the_last_server_ended_well(tmp_path: Path) -> None:
+    async def was_interrupted() -> bool:
+        database = await Database.open(tmp_path / "bulb.db")
+        found = database.was_interrupted
+        await database.close()
+        return found
+
+    assert [asyncio.run(was_interrupted()) for _ in range(2)] == [False, False]
+    (tmp_path / "bulb.db.lock").write_text("open\n")
+    assert asyncio.run(was_interrupted())
+
+
 def test_a_wrong_url_is_refused(tmp_path: Path) -> None:
     assert "postgresql+psycopg://" in refusal("mysql://somewhere/else")
     assert "check the URL" in refusal(f"postgresql+psycopg://bulb@/bulb?host={tmp_path}")

@@ -53,6 +53,11 @@ class Database:
         return self._opened.generation
 
     @property
+    def was_interrupted(self) -> bool:
+        """The last server did not end by closing this database, or nobody knows: distrust files that were not synced."""
+        return self._opened.marker is None or self._opened.marker.found is State.OPEN
+
+    @property
     def commits(self) -> int:
         """How many times the writer has committed."""
         return self._writer.commits
