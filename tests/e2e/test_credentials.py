@@ -5,11 +5,13 @@ import hashlib
 import hmac
 import io
 import json
+import random
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
+from string import ascii_letters
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -299,8 +301,56 @@ def test_a_signature_opens_no_other_path(strict: Running) -> None:
         f"/{BUCKET}",
     ):
         assert outcome(strict, replace(message, target=target)) == (403, "SignatureDoesNotMatch"), target
-    functions_ = signed(strict, "lambda", "GET", "/2015-03-31/functions")
-    assert outcome(strict, replace(functions_, target="/2015-03-31/functions/other/policy"))[0] == 403
+    function = signed(strict, "lambda", "DELETE", "/2015-03-31/functions/nobody")
+    assert outcome(strict, function) == (404, "ResourceNotFoundException")
+    for end in ("/policy/one", "/policy/..", "/policy/%2e%2e", "%2Fpolicy", "/", "?Qualifier=1"):
+        changed = replace(function, target=function.target + end)
+        assert outcome(strict, changed) == (403, "InvalidSignatureException"), end
+
+
+@pytest.mark.parametrize("service", ["lambda", "s3", "logs", "iam"])
+def test_no_character_of_a_signed_request_can_be_another(strict: Running, service: str) -> None:
+    message = examples(strict)[service]
+    chance = random.Random(service)
+    signed_headers = message.header("authorization").partition("SignedHeaders=")[2].partition(",")[0].split(";")
+    signed_headers.remove("host")  # Most changes of it are no host at all, and refused as such.
+    for _ in range(60):
+        changed = with_another_character(message, chance, signed_headers)
+        status, code = outcome(strict, changed)
+        assert 400 <= status < 500 or status == 501, changed  # 501: a service that is not there.
+        assert code, changed
+
+
+def with_another_character(message: Message, chance: random.Random, signed_headers: list[str]) -> Message:
+    """One letter or digit of the target, the body, the authorization or a signed header is another one."""
+    name = chance.choice([*signed_headers, "authorization", "target", "target", "body"])
+    match name:
+        case "target" if message.target != "/":
+            return replace(message, target=another_character(message.target, chance))
+        case "body" if message.body:
+            return replace(message, body=another_character(message.body.decode(), chance).encode())
+        case "target" | "body":
+            return replace(message, target=f"/{chance.choice(ascii_letters)}")
+        case _:
+            value = message.header(name)
+            return message.with_header(name, another_character(value, chance))
+
+
+def another_character(text: str, chance: random.Random) -> str:
+    place = chance.choice([number for number, letter in enumerate(text) if letter.isalnum()])
+    return (
+        text[:place] + chance.choice([x for x in ascii_letters if x.lower() != text[place].lower()]) + text[place + 1 :]
+    )
+
+
+def test_a_link_to_code_needs_no_credentials_and_cannot_be_altered(strict: Running, root: Keys) -> None:
+    aws = strict.client("lambda", **root)
+    functions.create(aws, "linked", "def handler(event, context): return 1")
+    link = aws.get_function(FunctionName="linked")["Code"]["Location"]
+    status, package = fetched(link)
+    assert (status, package[:2]) == (200, b"PK")
+    for changed in (link[:-4] + "0000", link.replace("expires=1", "expires=2"), link.partition("&signature")[0]):
+        assert 400 <= fetched(changed)[0] < 500, changed
 
 
 def test_what_is_stored_is_what_was_signed(strict: Running, root: Keys) -> None:

@@ -8,6 +8,7 @@ right. In both modes session tokens that Bulb issued are resolved, so a role ses
 import asyncio
 from functools import lru_cache
 from typing import Protocol
+from urllib.parse import unquote
 
 from bulb.core.calls import Caller
 from bulb.core.errors import AwsError
@@ -55,6 +56,7 @@ class Authentication:
         if self._enforce:
             if identity is None or identity.secret is None:
                 raise _unknown_key(exchange, authorization)
+            _refuse_dot_segments(exchange, authorization)
             await _verify(authorization, exchange.request, identity.secret, exchange.now)
             exchange.secret = identity.secret
         if identity is None:
@@ -81,6 +83,13 @@ def _refuse_expired(authorization: Authorization, now: float) -> None:
     """A presigned URL is good for as long as it says, whether or not its signature is looked at."""
     if authorization.expires is not None and now > authorization.timestamp + authorization.expires:
         raise AwsError("AccessDenied", "Request has expired", status=403)
+
+
+def _refuse_dot_segments(exchange: Exchange, authorization: Authorization) -> None:
+    """Outside S3 what is signed is the path that dots lead to, but requests go by the path as it was sent."""
+    if not authorization.is_s3 and any(unquote(segment) in (".", "..") for segment in exchange.request.path.split("/")):
+        code = "SignatureDoesNotMatch" if exchange.protocol == "query" else "InvalidSignatureException"
+        raise AwsError(code, "A path with dot segments is not the path that was signed.", status=403)
 
 
 @lru_cache(maxsize=256)

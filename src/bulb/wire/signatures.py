@@ -37,12 +37,13 @@ def canonical_requests(
     """The canonical request, in the readings clients' signers differ in.
 
     First path and query in the encoding they were sent in, then encoded afresh: the same for nearly every client, but
-    some send a character plain that they signed encoded. Only S3 does not encode the path twice.
+    some send a character plain that they signed encoded (but no slash: that would be another path). Only S3 does not
+    encode the path twice.
     """
     lines = "".join(f"{name}:{_SPACES.sub(' ', headers.get(name, '').strip())}\n" for name in signed)
     end = f"{lines}\n{';'.join(signed)}\n{payload}"
     sent = f"{method}\n{_canonical_path(path, is_s3)}\n{_canonical_query(query)}\n{end}"
-    fresh_path = quote(unquote(path), safe="/~")
+    fresh_path = "/".join(quote(unquote(segment), safe="~") for segment in path.split("/"))
     fresh = f"{method}\n{_canonical_path(fresh_path, is_s3)}\n{_canonical_query(query, afresh=True)}\n{end}"
     return [sent] if fresh == sent else [sent, fresh]
 
