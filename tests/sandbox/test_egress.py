@@ -197,8 +197,8 @@ def test_nobody_begins_a_connection_to_a_function(tmp_path: Path) -> None:
         own = await ask(sandbox, _OWN_ADDRESS)
         await ask(sandbox, _LISTEN)
         world.internet.ask(links.route(IPv4Network(f"{own}/32"), 2, MACHINE))
-        assert not world.internet.reaches(own, 7000)
-        assert not world.machine.reaches(own, 7000)
+        assert not world.internet.reaches(own, 7000, 0.5)
+        assert not world.machine.reaches(own, 7000, 0.5)
 
     _with_sandbox(tmp_path, body)
 
@@ -278,7 +278,7 @@ def test_the_machine_does_not_become_a_router_for_others(tmp_path: Path) -> None
         with _serving(beside.listener("0.0.0.0", 80)):
             assert world.machine.reaches("10.20.0.10", 80)
             assert world.forwards()
-            assert not world.internet.reaches("10.20.0.10", 80)
+            assert not world.internet.reaches("10.20.0.10", 80, 0.5)
 
     _with_sandbox(tmp_path, body)
 

@@ -63,10 +63,10 @@ class Namespace:
         receiving.bind((address, port))
         return receiving
 
-    def reaches(self, address: str, port: int) -> bool:
-        """Whether a connection from here succeeds within half a second."""
+    def reaches(self, address: str, port: int, seconds: float = 10) -> bool:
+        """Whether a connection from here succeeds within `seconds`."""
         with self.visited(), contextlib.suppress(OSError):
-            socket.create_connection((address, port), 0.5).close()
+            socket.create_connection((address, port), seconds).close()
             return True
         return False
 

@@ -115,11 +115,11 @@ def machine_rules(name: str, pool: IPv4Network, switched_on: Iterable[str]) -> T
     return Table(
         name,
         (
-            # Before the machine's own redirections (-100), which would make a local address look like a remote one.
+            # Before all of the machine's own rules (from -300), which can make a local address look like a remote one.
             Chain(
                 "arriving",
                 Hook.BEFORE_ROUTING,
-                -150,
+                -350,
                 ((*from_functions, *packetrules.is_for_this_machine(), *drop),),
             ),
             Chain("to-machine", Hook.IN, -10, ((*from_functions, *drop),)),
