@@ -129,6 +129,7 @@ class Neighbour(Function):
     def __init__(self, aws: Any) -> None:
         super().__init__(aws, "neighbour", MemorySize=256)
         self.calls = 0
+        self.assert_undisturbed()
 
     def assert_undisturbed(self) -> None:
         """It is still the process it was."""
