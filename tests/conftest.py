@@ -1,0 +1,41 @@
+"""A run must leave the machine as it found it: a leftover fails the run, whatever its tests say."""
+
+import os
+import uuid
+from pathlib import Path
+
+import pytest
+
+from tests.support import leftovers
+
+# The server's own helper takes up to 10 s to clear what a killed server left.
+_PATIENCE_S = 20.0
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Look around before the first server starts: in the process that outlives the workers, and only there."""
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(_Leftovers(), "leftovers")
+
+
+class _Leftovers:
+    def __init__(self) -> None:
+        self._mark = uuid.uuid4().hex
+        # Inherited by every worker, and by every process they start with their own environment.
+        os.environ[leftovers.MARK] = self._mark
+        self._before = leftovers.before()
+        self._remains: list[str] = []
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """After the workers have ended."""
+        folder = Path(session.config._tmp_path_factory.getbasetemp())  # type: ignore[attr-defined]
+        self._remains = leftovers.left(self._before, self._mark, folder, _PATIENCE_S)
+        if self._remains and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self._remains:
+            terminalreporter.section("left behind", red=True)
+            for line in self._remains:
+                terminalreporter.line(line)
