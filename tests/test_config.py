@@ -23,6 +23,8 @@ def test_a_misspelt_setting_is_refused_rather_than_silently_off() -> None:
     [
         ("BULB_PORT", "many", "BULB_PORT cannot be 'many'"),
         ("BULB_PORT", "-1", "BULB_PORT cannot be '-1'"),
+        ("BULB_PORT", "65536", "BULB_PORT cannot be '65536'"),
+        ("BULB_IDLE", "nan", "BULB_IDLE cannot be 'nan'"),
         ("BULB_EGRESS", "all", "nat or none"),
         ("BULB_ISOLATION", "strong", "best or full or userns or plain"),
         ("BULB_CREDENTIALS", "some", "auto or any or required"),

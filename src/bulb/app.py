@@ -6,6 +6,7 @@ declares it as an interface and the two are introduced here.
 
 import asyncio
 import logging
+import os
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -96,7 +97,8 @@ async def open_bulb(config: Config, clock: Clock | None = None) -> Bulb:
         try:
             server = await serve_tcp(house.gateway.handle, config.host, config.port)
         except OSError as error:
-            raise BulbError(f"cannot listen on {config.host}:{config.port}: {error.strerror or error}") from error
+            reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or error
+            raise BulbError(f"cannot listen on {config.host}:{config.port}: {reason}") from error
         house.endpoint_port = server.port
         return Bulb(house, server)
     except BaseException:
@@ -116,7 +118,7 @@ class _House:
 
     async def open(self) -> None:
         """Build the house from the cellar up."""
-        self.config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._make_data_folder()
         # Probing the machine's isolation and opening the database wait for different things: do both at once.
         await asyncio.gather(self._open_storage(), self._open_sandboxes())
         self._open_listeners()
@@ -125,6 +127,13 @@ class _House:
         await self._open_services()
         self._open_delivery()
         self._open_gateway()
+
+    def _make_data_folder(self) -> None:
+        data = self.config.data
+        try:
+            data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise BulbError(f"cannot make the data folder {data}: {error.strerror or error}") from error
 
     async def close(self) -> None:
         """Close what was opened, last first."""
@@ -226,6 +235,9 @@ class _House:
             "iam": iam,
             "sts": Sts(self.identities, iam, enforce=self.config.enforce_credentials),
         }
+        if self.database.was_interrupted:
+            # Unpacked packages are not synced: after a power cut they may be torn. They are made again from their blobs.
+            await self.codes.sweep(())
         await self.activator.resume()
 
     def _open_delivery(self) -> None:

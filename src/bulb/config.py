@@ -6,6 +6,7 @@ silently off.
 """
 
 import ipaddress
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -26,6 +27,7 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "isolation": ("best", "full", "userns", "plain"),
     "credentials": ("auto", "any", "required"),
 }
+_MOST = {"port": 65_535}
 
 
 def default_data() -> Path:
@@ -126,13 +128,13 @@ def _value(name: str, given: Any, source: str) -> Any:
         if isinstance(default, bool):
             return given if isinstance(given, bool) else _SWITCH[given.lower()]
         if isinstance(default, int | float):
-            return _not_negative(type(default)(given))
+            return _within(type(default)(given), _MOST.get(name, math.inf))
     except (ValueError, KeyError):
         raise BulbError(f"{source} cannot be {given!r}: it takes a value like {default}") from None
     return given
 
 
-def _not_negative(number: float) -> float:
-    if number < 0:
+def _within(number: float, most: float) -> float:
+    if not 0 <= number <= most:
         raise ValueError
     return number

@@ -25,12 +25,12 @@ def command() -> None:
     """Upload a picture to a throw-away server and watch it become three thumbnails."""
     with throw_away_server() as (url, line):
         _say(line)
-        s3, functions, logs = aws("s3", url), aws("lambda", url), aws("logs", url)
-        _deploy(s3, functions)
-        for number, name in enumerate(("uploads/first.jpg", "uploads/second.jpg")):
-            _upload(s3, name)
-            _show_thumbnails(s3, name, "cold" if number == 0 else "warm")
-        _show_log(logs)
+        with aws("s3", url) as s3, aws("lambda", url) as functions, aws("logs", url) as logs:
+            _deploy(s3, functions)
+            for number, name in enumerate(("uploads/first.jpg", "uploads/second.jpg")):
+                _upload(s3, name)
+                _show_thumbnails(s3, name, "cold" if number == 0 else "warm")
+            _show_log(logs)
         _say("The bill at list price:")
         print_statement(_until(lambda: _bill(url), "the bill"))
         _show_isolation(url)
