@@ -9,8 +9,10 @@ import http.client
 import logging
 import random
 import re
+import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -53,13 +55,13 @@ class House:
     def __init__(self, bulb: Running, errors: Errors) -> None:
         self.url = bulb.url
         self.errors = errors
-        self._clients = {service: bulb.client(service) for service in SPEAKS}
+        self.clients = {service: bulb.client(service) for service in SPEAKS}
         place = urlsplit(bulb.url)
         self._neighbour = http.client.HTTPConnection(str(place.hostname), place.port, timeout=10)
 
     def furnish(self) -> None:
         """Make what the requests name; what is still there is left."""
-        aws, names = self._clients, plausible
+        aws, names = self.clients, plausible
         wanted: list[tuple[Any, dict[str, Any]]] = [
             (aws["s3"].create_bucket, {"Bucket": names.BUCKET}),
             (aws["s3"].put_object, {"Bucket": names.BUCKET, "Key": names.KEY, "Body": b"0123456789"}),
@@ -164,13 +166,25 @@ def json_copy(value: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    with opened(tmp_path_factory.mktemp("malformed") / "data") as house:
+        house.furnish()
+        yield house
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    with opened(tmp_path_factory.mktemp("guarded") / "data", credentials="required") as house:
+        yield house
+
+
+@contextmanager
+def opened(data: Path, **settings_: Any) -> Iterator[House]:
+    """A server whose log is watched to its end."""
     errors = Errors()
     logging.getLogger().addHandler(errors)
     try:
-        with running_bulb(tmp_path_factory.mktemp("malformed") / "data", stock=0, egress="none") as bulb:
-            house = House(bulb, errors)
-            house.furnish()
-            yield house
+        with running_bulb(data, stock=0, egress="none", **settings_) as bulb:
+            yield House(bulb, errors)
         assert not errors.found, errors.found[0]
     finally:
         logging.getLogger().removeHandler(errors)
@@ -196,6 +210,61 @@ def test_operations_that_are_not_there_say_so(house: House) -> None:
         assert missing
         for name in random.Random(service).sample(missing, 4):
             throw_at(house, service, name, 6)
+
+
+def test_a_busy_neighbour_notices_nothing(house: House) -> None:
+    """While two clients send nonsense as fast as they can, a third works: each of its requests is carried out."""
+    house.furnish()
+    stop = threading.Event()
+    nonsense = [threading.Thread(target=send_nonsense, args=(house.url, seed, stop)) for seed in range(2)]
+    for thread in nonsense:
+        thread.start()
+    try:
+        s3, aws = house.clients["s3"], house.clients["lambda"]
+        s3.create_bucket(Bucket="busy")
+        functions.create(aws, "busy", "def handler(event, context): return event")
+        for number in range(25):
+            s3.put_object(Bucket="busy", Key=str(number), Body=str(number))
+            assert s3.get_object(Bucket="busy", Key=str(number))["Body"].read() == str(number).encode()
+            assert functions.invoke(aws, "busy", {"n": number})[0] == {"n": number}
+    finally:
+        stop.set()
+        for thread in nonsense:
+            thread.join(30)
+    assert not house.errors.found, house.errors.found[0]
+
+
+def send_nonsense(url: str, seed: int, stop: threading.Event) -> None:
+    """Spoilt requests until told to stop, at most a thousand."""
+    chance = random.Random(seed)
+    for _ in range(1_000):
+        if stop.is_set():
+            return
+        service = chance.choice(list(SPEAKS))
+        operation = model(service).operation_model(chance.choice(model(service).operation_names))
+        if operation.name.startswith("Delete"):
+            continue  # What the neighbour works with shall stay.
+        values = Values(chance.random(), xml=SPEAKS[service] in ("query", "rest-xml"))
+        params = values.structure(operation.input_shape) if operation.input_shape else {}
+        damage = chance.choice((*KEEPS_TARGET, *LOSES_TARGET, *BREAKS_HTTP))
+        send(url, damage(signed(service, operation, params, SPEAKS[service]), chance))
+
+
+@pytest.mark.parametrize("service", SPEAKS)
+def test_nothing_malformed_gets_in_where_credentials_are_required(guarded: House, service: str) -> None:
+    for number, name in enumerate(model(service).operation_names):
+        operation = model(service).operation_model(name)
+        chance = random.Random(f"{service} {name}")
+        values = Values(name, xml=SPEAKS[service] in ("query", "rest-xml"))
+        params = values.structure(operation.input_shape) if operation.input_shape else {}
+        damages = [*KEEPS_TARGET, *LOSES_TARGET]
+        damage = damages[number % len(damages)]
+        message = damage(signed(service, operation, params, SPEAKS[service]), chance)
+        reply = send(guarded.url, message)
+        assert reply is not None, message
+        assert reply.status >= 400 or message.method == "OPTIONS", (message, reply)
+        check_reply(message, reply, service, damage, f"{message} {reply}")
+    assert not guarded.errors.found, guarded.errors.found[0]
 
 
 def throw_at(house: House, service: str, name: str, examples: int) -> None:
