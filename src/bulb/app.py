@@ -8,7 +8,7 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -77,6 +77,11 @@ class Bulb:
     def egress(self) -> str:
         """Whether functions reach the outside world."""
         return "nat" if self._house.sandboxes.report().egress else "none"
+
+    @property
+    def services(self) -> Mapping[str, object]:
+        """The services by the names of their models; a coroutine method of one is an operation it has."""
+        return self._house.services
 
     async def drain(self, seconds: float) -> None:
         """Accept nothing more, and wait up to `seconds` for what is under way."""

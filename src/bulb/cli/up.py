@@ -20,8 +20,15 @@ DRAIN_S = 30.0
 @click.command("up")
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", type=int, help="Port; 0 takes a free one.  [default: 4566]")
-@click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="Folder that holds everything.")
-@click.option("--database", help="SQLAlchemy URL of a PostgreSQL database, in place of SQLite in the data folder.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder that holds everything.  [default: ~/.local/share/bulb]",
+)
+@click.option(
+    "--database",
+    help="SQLAlchemy URL of a PostgreSQL database, in place of SQLite in the data folder.  [default: SQLite]",
+)
 @click.option(
     "--egress", type=click.Choice(["nat", "none"]), help="May functions reach the outside world?  [default: nat]"
 )
@@ -41,7 +48,9 @@ DRAIN_S = 30.0
 @click.option("--idle", type=float, help="Seconds an idle environment is kept.  [default: 600]")
 @click.option("--freeze-after", type=float, help="Seconds until an idle environment is frozen.  [default: 0.1]")
 @click.option("--capacity", type=int, help="Most environments at once; 0 computes it from the machine.  [default: 0]")
-@click.option("--access-log/--no-access-log", default=None, help="One line per request on standard error.")
+@click.option(
+    "--access-log/--no-access-log", default=None, help="One line per request on standard error.  [default: no]"
+)
 def command(**flags: Any) -> None:
     """Run a server until it is told to stop.
 

@@ -1,0 +1,94 @@
+"""Writes docs/coverage.md and docs/settings.md from where the truth is: the wired services and the command itself.
+
+Run `python -m tools.reference` after adding an operation or a setting; a test compares.
+"""
+
+import asyncio
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+from botocore import __version__ as botocore_version
+from botocore import xform_name
+from botocore.session import Session
+
+from bulb.app import open_bulb
+from bulb.cli import up
+from bulb.config import load
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+
+_COVERAGE = f"""# Operations
+
+Which operations of AWS's service models (botocore {botocore_version}) Bulb has. Written by `python -m tools.reference`.
+
+An operation that is not there answers status 501 with a modelled error that names it (`NotImplementedException`;
+`NotImplemented` for S3), and so does any service that is not in the list. An operation that is there may still refuse
+single options by name: each service's `DESIGN.md` says which.
+"""
+
+_SETTINGS = """# Settings
+
+What `bulb up` takes, on the command line or as an environment variable; the command line wins. Written by
+`python -m tools.reference`. An unknown `BULB_*` variable is refused, so that a misspelt setting is not silently off.
+
+| Option | Variable | Default | |
+|---|---|---|---|
+"""
+
+_INTERPRETERS = """
+`BULB_INTERPRETER_<RUNTIME>` names the executable that runs a runtime, whatever its version:
+`BULB_INTERPRETER_PYTHON3_12=/opt/python/bin/python3` for `python3.12`, `BULB_INTERPRETER_NODEJS22_X` for `nodejs22.x`.
+Otherwise an interpreter of exactly the right version is looked for on `PATH` and where pyenv, nvm and uv put theirs.
+"""
+
+
+def coverage() -> str:
+    """The page of operations."""
+    services = asyncio.run(_services())
+    parts = [_COVERAGE]
+    for service in sorted(services):
+        operations = Session().get_service_model(service).operation_names
+        there = [name for name in operations if hasattr(services[service], xform_name(name))]
+        missing = [name for name in operations if name not in there]
+        parts.append(f"## {service}: {len(there)} of {len(operations)}\n")
+        parts.append("Works: " + _listed(there))
+        parts.append("Not supported: " + _listed(missing))
+    return "\n".join(parts)
+
+
+async def _services() -> Mapping[str, object]:
+    with tempfile.TemporaryDirectory() as folder:
+        chosen = {"port": 0, "data": Path(folder) / "data", "isolation": "plain", "egress": "none", "stock": 0}
+        bulb = await open_bulb(load(chosen, {}))
+        await bulb.close()
+        return bulb.services
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(f"`{name}`" for name in sorted(names)) + ".\n"
+
+
+def settings() -> str:
+    """The page of settings."""
+    options = [option for option in up.command.params if isinstance(option, click.Option)]
+    return _SETTINGS + "".join(_row(option) for option in options) + _INTERPRETERS
+
+
+def _row(option: click.Option) -> str:
+    said, _, default = (option.help or "").partition("  [default: ")
+    words = " / ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
+    if isinstance(option.type, click.Choice):
+        said += " One of " + ", ".join(f"`{choice}`" for choice in option.type.choices) + "."
+    return f"| {words} | `BULB_{(option.name or '').upper()}` | {default.removesuffix(']')} | {said} |\n"
+
+
+def pages() -> dict[str, str]:
+    """Every generated page by file name."""
+    return {"coverage.md": coverage(), "settings.md": settings()}
+
+
+if __name__ == "__main__":
+    for name, text in pages().items():
+        (DOCS / name).write_text(text)
