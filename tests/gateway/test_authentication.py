@@ -13,8 +13,8 @@ from botocore import UNSIGNED
 from botocore.exceptions import ClientError
 
 from bulb.core.errors import AwsError
-from bulb.identity.credentials import Identity
 from bulb.gateway.options import GatewayOptions
+from bulb.identity.credentials import Identity
 from tests.gateway.toys import ToyS3, toys
 from tests.support.clock import MovableClock
 from tests.support.gateway import client, running_gateway

@@ -22,9 +22,9 @@ async def _read(sandbox: Sandbox, length: int) -> bytes:
     return data
 
 
-async def greet(sandbox: Sandbox, timeout: float = 20) -> None:
+async def greet(sandbox: Sandbox, within_s: float = 20) -> None:
     """Wait for the runtime's first byte."""
-    async with asyncio.timeout(timeout):
+    async with asyncio.timeout(within_s):
         assert await _read(sandbox, 1) == b"!"
 
 
@@ -34,9 +34,9 @@ async def tell(sandbox: Sandbox, source: str) -> None:
     await asyncio.get_running_loop().sock_sendall(sandbox.api, struct.pack(">I", len(data)) + data)
 
 
-async def ask(sandbox: Sandbox, source: str, timeout: float = 20) -> Any:
+async def ask(sandbox: Sandbox, source: str, within_s: float = 20) -> Any:
     """Run `source` inside; its `answer`, or Refused with what it raised."""
-    async with asyncio.timeout(timeout):
+    async with asyncio.timeout(within_s):
         await tell(sandbox, source)
         length = struct.unpack(">I", await _read(sandbox, 4))[0]
         text = (await _read(sandbox, length)).decode()

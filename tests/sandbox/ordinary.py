@@ -8,24 +8,23 @@ from bulb.sandbox.host import SandboxHost
 from bulb.sandbox.model import Code, Image, Limits, Rung
 from tests.sandbox.asking import ask, greet
 
+_HERE = Path(__file__).resolve().parent
 
-async def main(directory: Path, rung: Rung) -> None:
+
+async def main(directory: Path, code: Path, rung: Rung) -> None:
     """Everything a server does with one function."""
     host = await SandboxHost.open(directory, None if rung is Rung.USERNS else rung)
     image = Image(
         name="python3.11",
         language=Path("/usr"),
-        runtime=Path(__file__).resolve().parent / "probe",
+        runtime=_HERE / "probe",
         command=("/var/lang/bin/python3.11",),
         prepare="probe:prepare",
         run="probe:run",
         forks=True,
         environment={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
     )
-    code = directory / "code"
-    code.mkdir()
-    (code / "app.py").write_text("value = 42\n")
-    sandbox = await host.start(image, Limits(128, 512), Code(code.resolve()))
+    sandbox = await host.start(image, Limits(128, 512), Code(code))
     await greet(sandbox)
     answer = await ask(sandbox, "import sys; sys.path.insert(0, '.'); import app; answer = app.value")
     print(host.rung, "answered", answer)
@@ -33,4 +32,12 @@ async def main(directory: Path, rung: Rung) -> None:
     await host.close()
 
 
-asyncio.run(main(Path(sys.argv[1]), Rung(sys.argv[2])))
+def code_in(directory: Path) -> Path:
+    """The code of the function."""
+    code = directory.resolve() / "code"
+    code.mkdir()
+    (code / "app.py").write_text("value = 42\n")
+    return code
+
+
+asyncio.run(main(Path(sys.argv[1]), code_in(Path(sys.argv[1])), Rung(sys.argv[2])))

@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -172,21 +173,28 @@ def test_the_full_rung_is_refused_with_a_reason(tmp_path: Path) -> None:
 @root_only
 @pytest.mark.skipif(not Path(_SYSTEM_PYTHON).exists(), reason=f"no {_SYSTEM_PYTHON}")
 @both
-def test_an_ordinary_user(tmp_path: Path, rung: Rung) -> None:
+def test_an_ordinary_user(rung: Rung) -> None:
     """Everything again as a user who can read nothing of ours but the sources, copied."""
-    shutil.copytree(Path(__file__).parents[2] / "src", tmp_path / "src")
-    shutil.copytree(Path(__file__).parent, tmp_path / "tests" / "sandbox", ignore=shutil.ignore_patterns("__pycache__"))
-    (tmp_path / "data").mkdir()
-    os.chown(tmp_path / "data", _NOBODY, _NOBODY)
-    for directory in [tmp_path, *tmp_path.parents][:3]:
-        directory.chmod(directory.stat().st_mode | 0o055)
-    done = subprocess.run(
-        ["setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups", _SYSTEM_PYTHON, "-m", "tests.sandbox.ordinary", "data", rung],
-        cwd=tmp_path,
+    # Not pytest's folder: that is closed to other users.
+    with tempfile.TemporaryDirectory() as directory:
+        done = _as_nobody(Path(directory), rung)
+    assert done.stdout == f"{rung} answered 42\n", done.stderr
+
+
+def _as_nobody(directory: Path, rung: Rung) -> subprocess.CompletedProcess[str]:
+    directory.chmod(0o755)
+    shutil.copytree(Path(__file__).parents[2] / "src", directory / "src")
+    tests = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(Path(__file__).parent, directory / "tests" / "sandbox", ignore=tests)
+    (directory / "data").mkdir()
+    os.chown(directory / "data", _NOBODY, _NOBODY)
+    become = ["setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups"]
+    return subprocess.run(
+        [*become, _SYSTEM_PYTHON, "-m", "tests.sandbox.ordinary", "data", rung],
+        cwd=directory,
         env={"PYTHONPATH": "src:.", "PYTHONDONTWRITEBYTECODE": "1", "PATH": os.environ["PATH"]},
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
-    )  # fmt: skip
-    assert done.stdout == f"{rung} answered 42\n", done.stderr
+    )

@@ -1,7 +1,8 @@
 """A small process that outlives the server by a moment, and undoes what the kernel does not undo by itself.
 
-When the server is gone, it removes the server's cgroups and switches back what was switched on in the machine's network.
-Run as a script with the directories as arguments; its standard input is a pipe only the server holds the other end of.
+When the server is gone, it removes the server's cgroups and switches back what was switched on in the machine's
+network. Run as a script with the directories as arguments; its standard input is a pipe only the server holds the
+other end of.
 """
 
 import os
@@ -16,7 +17,7 @@ def start(directories: list[str]) -> int:
     """Start the janitor; returns the descriptor whose closing sets it to work, which the server keeps to its end."""
     read, write = os.pipe2(os.O_CLOEXEC)
     path = [str(Path(__file__).parents[2])]
-    subprocess.Popen(
+    subprocess.Popen(  # noqa: S603 - our own interpreter and script, and directories we made
         [sys.executable, "-I", "-S", "-c", _SCRIPT.format(path=path), *directories],
         stdin=read,
         stdout=subprocess.DEVNULL,
@@ -32,8 +33,8 @@ def start(directories: list[str]) -> int:
 def main() -> None:
     """Wait for the server's end, then clear the directories."""
     # Not on top: the server imports this module too, and of these needs only one.
-    from bulb.sandbox.cgroups import clear
-    from bulb.sandbox.forwarding import clean_up
+    from bulb.sandbox.cgroups import clear  # noqa: PLC0415
+    from bulb.sandbox.forwarding import clean_up  # noqa: PLC0415
 
     os.read(0, 1)
     try:

@@ -54,7 +54,7 @@ class Database:
 
     @property
     def was_interrupted(self) -> bool:
-        """The last server did not end by closing this database, or nobody knows: distrust files that were not synced."""
+        """The last server did not end by closing this database, or nobody knows: distrust files not synced."""
         return self._opened.marker is None or self._opened.marker.found is State.OPEN
 
     @property
