@@ -2,9 +2,10 @@
 
 from dataclasses import fields
 
+from tools.reference import DOCS, pages
+
 from bulb.cli import up
 from bulb.config import Config
-from tools.reference import DOCS, pages
 
 _NOT_ON_THE_COMMAND_LINE = {"interpreters", "surroundings"}
 

@@ -1,7 +1,6 @@
 """The demo, told step by step with a stock SDK."""
 
 import io
-import json
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -123,7 +122,7 @@ def _bill(url: str) -> dict[str, Any] | None:
 
 def _show_isolation(url: str) -> None:
     isolation = page("/_bulb/status", url)["isolation"]
-    _say(f"Isolation of the function: {isolation['rung']}. " + json.dumps(isolation["has"]))
+    _say(f"Isolation of the function: {isolation['rung']} ({', '.join(isolation['has'])}).")
 
 
 def _until(look: Callable[[], T | None], what: str) -> T:
