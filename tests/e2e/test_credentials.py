@@ -27,7 +27,7 @@ from click.testing import CliRunner
 
 from bulb.cli.main import main
 from tests.support import functions
-from tests.support.bulb import Running, running_bulb
+from tests.support.bulb import Process, Running, running_bulb
 from tests.support.plausible import TRUST
 from tests.support.rawhttp import Message, Reply, send
 
@@ -572,6 +572,18 @@ def test_health_and_status_still_answer(strict: Running) -> None:
     shown = CliRunner().invoke(main, ["status", "--endpoint", strict.url])
     assert shown.exit_code == 0, shown.output
     assert strict.isolation in shown.output
+
+
+def test_the_command_line_can_require_them(tmp_path: Any) -> None:
+    server = Process(tmp_path / "data", "--credentials", "required")
+    server.start()
+    try:
+        assert refusal(server.client("sts").get_caller_identity) == ("InvalidClientTokenId", 403)
+        kept = json.loads((server.data / "root-key.json").read_text())
+        keys = {"access_key": kept["AccessKeyId"], "secret_key": kept["SecretAccessKey"]}
+        assert server.client("sts", **keys).get_caller_identity()["Account"] == "000000000000"
+    finally:
+        server.stop()
 
 
 def test_any_credentials_do_where_they_are_not_required(tmp_path: Any) -> None:

@@ -31,7 +31,7 @@ from tests.wire.clients import model, request_for
 from tests.wire.generated import Values
 
 SPEAKS = {"lambda": "rest-json", "s3": "rest-xml", "logs": "json", "iam": "query", "sts": "query"}
-EXAMPLES = 36
+EXAMPLES = 30
 HOST = "127.0.0.1:4566"  # Also where the model has a prefix for it, which is no part of what is tried here.
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -56,6 +56,7 @@ class House:
         self.url = bulb.url
         self.errors = errors
         self.clients = {service: bulb.client(service) for service in SPEAKS}
+        self.identifiers: dict[str, str] = {}
         place = urlsplit(bulb.url)
         self._neighbour = http.client.HTTPConnection(str(place.hostname), place.port, timeout=10)
 
@@ -64,7 +65,6 @@ class House:
         aws, names = self.clients, plausible
         wanted: list[tuple[Any, dict[str, Any]]] = [
             (aws["s3"].create_bucket, {"Bucket": names.BUCKET}),
-            (aws["s3"].put_object, {"Bucket": names.BUCKET, "Key": names.KEY, "Body": b"0123456789"}),
             (aws["logs"].create_log_group, {"logGroupName": names.GROUP}),
             (aws["logs"].create_log_stream, {"logGroupName": names.GROUP, "logStreamName": names.STREAM}),
             (aws["iam"].create_role, {"RoleName": names.ROLE, "AssumeRolePolicyDocument": names.TRUST}),
@@ -84,6 +84,16 @@ class House:
         for make, arguments in wanted:
             with suppress(ClientError):
                 make(**arguments)
+        self._note_identifiers()
+
+    def _note_identifiers(self) -> None:
+        s3, thing = self.clients["s3"], {"Bucket": plausible.BUCKET, "Key": plausible.KEY}
+        s3.put_bucket_versioning(Bucket=plausible.BUCKET, VersioningConfiguration={"Status": "Enabled"})
+        self.identifiers["@version"] = s3.put_object(**thing, Body=b"0123456789")["VersionId"]
+        self.identifiers["@upload"] = s3.create_multipart_upload(**thing)["UploadId"]
+        with suppress(ClientError):  # A user has two at most.
+            key = self.clients["iam"].create_access_key(UserName=plausible.USER)["AccessKey"]
+            self.identifiers["@access-key"] = key["AccessKeyId"]
 
     def is_implemented(self, service: str, name: str) -> bool:
         """The server has this operation: it answers something else than that it has not."""
@@ -143,13 +153,15 @@ def signed(service: str, operation: OperationModel, params: dict[str, Any], prot
 
 
 @st.composite
-def cases(draw: st.DrawFn, service: str, operation: OperationModel) -> tuple[Message, Damage | None]:
+def cases(
+    draw: st.DrawFn, service: str, operation: OperationModel, identifiers: dict[str, str]
+) -> tuple[Message, Damage | None]:
     """A request and the way it was spoilt; None where only its parameters are strange."""
     shape = operation.input_shape
-    params = draw(plausible.parameters(shape)) if shape is not None else {}
+    params = copied(draw(plausible.parameters(shape)), identifiers) if shape is not None else {}
     chance = random.Random(draw(st.integers(0, 2**32)))
     damage = draw(st.sampled_from((None, None, None, *KEEPS_TARGET, *LOSES_TARGET, *BREAKS_HTTP)))
-    strange = spoilt_parameters(json_copy(params), chance) if damage is None else params
+    strange = spoilt_parameters(copied(params, {}), chance) if damage is None else params
     try:
         message = signed(service, operation, strange, SPEAKS[service])
     except (TypeError, AttributeError, ValueError, KeyError, BotoCoreError):
@@ -157,11 +169,13 @@ def cases(draw: st.DrawFn, service: str, operation: OperationModel) -> tuple[Mes
     return (message, None) if damage is None else (damage(message, chance), damage)
 
 
-def json_copy(value: Any) -> Any:
-    """A copy whose dictionaries and lists can be changed."""
+def copied(value: Any, identifiers: dict[str, str]) -> Any:
+    """A copy whose dictionaries and lists can be changed, with the server's identifiers in their places."""
     if isinstance(value, dict):
-        return {key: json_copy(item) for key, item in value.items()}
-    return [json_copy(item) for item in value] if isinstance(value, list) else value
+        return {key: copied(item, identifiers) for key, item in value.items()}
+    if isinstance(value, list):
+        return [copied(item, identifiers) for item in value]
+    return identifiers.get(value, value) if isinstance(value, str) else value
 
 
 @pytest.fixture(scope="module")
@@ -279,7 +293,7 @@ def throw_at(house: House, service: str, name: str, examples: int) -> None:
         suppress_health_check=list(HealthCheck),
         report_multiple_bugs=False,
     )
-    @given(cases(service, model(service).operation_model(name)))
+    @given(cases(service, model(service).operation_model(name), house.identifiers))
     def throw(case: tuple[Message, Damage | None]) -> None:
         message, damage = case
         house.check(message, send(house.url, message), service, damage)

@@ -448,7 +448,7 @@ def impossible_head(message: Message, chance: random.Random) -> Message:
             replace(message, length="1e3"),
             replace(message, length="9" * 40),
             replace(message, headers=(*message.headers, ("Content-Length", "1"), ("Content-Length", "2"))),
-            replace(message, headers=(*message.headers, ("Transfer-Encoding", "chunked"))),
+            replace(message, headers=(*message.headers, ("Transfer-Encoding", "chunked")), ends=True),
             replace(message, headers=(*message.headers, ("Bad Name", "x"))),
             replace(message, headers=(*message.headers, ("Expect", "tea"))),
             replace(message, headers=message.headers[1:]),

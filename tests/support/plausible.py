@@ -1,7 +1,8 @@
 """Parameters that a service's front end lets through: they fit the model, and name things that may well exist.
 
 Requests that fail at the front door test nothing behind it. So texts obey the model's lengths and patterns, and members
-that name resources mostly name the ones in `KNOWN`, some of which a test creates beforehand.
+that name resources mostly name the ones in `KNOWN`, some of which a test creates beforehand. What starts with an `@`
+stands for an identifier that only the server can give; the test puts in what it was given.
 """
 
 from datetime import UTC, datetime
@@ -41,7 +42,7 @@ _FUNCTIONS = [
 _PACKAGE = zipped(app="def handler(event, context): return event")
 
 KNOWN: dict[str, list[Any]] = {
-    "AccessKeyId": ["AKIAAAAAAAAAAAAAAAAA", "ASIAAAAAAAAAAAAAAAAA"],
+    "AccessKeyId": [*["@access-key"] * 3, "AKIAAAAAAAAAAAAAAAAA", "ASIAAAAAAAAAAAAAAAAA"],
     "AssumeRolePolicyDocument": [TRUST, DOCUMENT, *_NOT_POLICIES],
     "Bucket": [*[BUCKET] * 16, "nobodys-bucket", "a.b.c", "Capital", "..", "with space", "xn--a", "1.2.3.4"],
     "ContentMD5": ["AAAAAAAAAAAAAAAAAAAAAA==", "short"],
@@ -87,9 +88,9 @@ KNOWN: dict[str, list[Any]] = {
     "S3Key": [KEY, "nothing"],
     "StatementId": ["one", "two"],
     "Tagging": ["a=b", "a=b&a=c", "=", "&&", "a=%zz", "aws:x=y", "a=" + "b" * 300],
-    "UploadId": ["bogus", "", "a" * 900, "é"],
+    "UploadId": [*["@upload"] * 4, "bogus", "", "a" * 900, "é"],
     "UserName": [*[USER] * 3, "nobody"],
-    "VersionId": ["null", "bogus", "", "v1", "v0", "v99999999999999999999", "é"],
+    "VersionId": [*["@version"] * 4, "null", "bogus", "", "v1", "v0", "v99999999999999999999", "é"],
     "ZipFile": [_PACKAGE, _PACKAGE, b"PK\x03\x04nonsense", b"PK\x05\x06" + bytes(18), b"", _PACKAGE[:-9]],
     "filterPattern": ["", "ERROR", '{ $.a = "b" }', "[a, b]", "{ $.a", "%[%", "{{", '"', "?a -b", "%(a+)+$%", "[...]"],
     "logGroupIdentifier": [GROUP, GROUP_ARN, f"{GROUP_ARN}:*", GROUP_ARN.replace(ACCOUNT, OTHER_ACCOUNT)],
@@ -154,7 +155,8 @@ def _scalar(name: str, kind: str, enum: tuple[str, ...], limits: tuple[tuple[str
         case "string":
             strategy = _text(facts)
         case _:
-            low, high = int(facts.get("min", -3)), int(facts.get("max", 2**31 - 1))
+            bits = 63 if kind == "long" else 31
+            low, high = int(facts.get("min", -3)), int(facts.get("max", 2**bits - 1))
             strategy = st.sampled_from([low, high, min(low + 1, high)]) | st.integers(low, high)
     return strategy
 

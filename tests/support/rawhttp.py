@@ -100,6 +100,8 @@ def _read(connection: socket.socket, method: str) -> Reply | None:
         while response.status == http.client.CONTINUE:
             response.begin()
         body = response.read()
+    except TimeoutError:
+        raise AssertionError("The server neither answered nor hung up") from None
     except (http.client.RemoteDisconnected, ConnectionError):
         return None
     headers = {name.lower(): value for name, value in response.headers.items()}
