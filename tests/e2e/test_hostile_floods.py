@@ -60,7 +60,7 @@ def during(neighbour: Neighbour, greedy: Function, attack: str) -> tuple[Ending,
 
 
 def test_a_fork_bomb(bulb: Running, neighbour: Neighbour) -> None:
-    bomber = Function(bulb.client("lambda"), "bomber", MemorySize=3008, Timeout=2)
+    bomber = Function(bulb.client("lambda"), "bomber", MemorySize=1024, Timeout=1)
     uid = bomber.answer("answer = os.getuid()")
     attack = """
         while True:
@@ -72,10 +72,10 @@ def test_a_fork_bomb(bulb: Running, neighbour: Neighbour) -> None:
     ending, slowest = during(neighbour, bomber, attack)
     # Either its time or its memory ends it; the number of processes never does the machine any harm.
     if ending.document["errorType"] == "Sandbox.Timedout":
-        timed_out(ending, 2)
+        timed_out(ending, 1)
     else:
         exit_error(ending, KILLED)
-    until(lambda: processes_of(uid) == 0, "the end of its processes", 20)
+    until(lambda: processes_of(uid) == 0, "the end of its processes", 30)
     assert slowest < PROMPT_S
     bomber.assert_works()
 

@@ -45,8 +45,8 @@ def neighbour(bulb: Running) -> Neighbour:
 
 @pytest.fixture(scope="module")
 def node(bulb: Running) -> Function:
-    # A fresh process compiles for a while: a second is not enough for it on a busy machine.
-    return Function(bulb.client("lambda"), "node", OBEDIENT, Runtime=runtime(), Timeout=2, MemorySize=512)
+    # A fresh process compiles for a while: a second is not always enough for that.
+    return Function(bulb.client("lambda"), "node", OBEDIENT, Runtime=runtime(), Timeout=3, MemorySize=1024)
 
 
 @pytest.fixture(scope="module")
@@ -82,13 +82,13 @@ def test_an_exit_is_reported_as_it_was(node: Function, attack: str, how: str) ->
 
 def test_an_infinite_loop_times_out(node: Function) -> None:
     node.run("require('fs').writeFileSync('/tmp/kept', 'here')")
-    timed_out(node.run("for (;;);"), 2)
+    timed_out(node.run("for (;;);"), 3)
     ending = node.run("return [count, require('fs').readFileSync('/tmp/kept', 'utf8')]")
     assert ending.document == [1, "here"]
 
 
 def test_never_answering(node: Function) -> None:
-    timed_out(node.run("setInterval(() => {}, 1000); await new Promise(() => {})"), 2)
+    timed_out(node.run("setInterval(() => {}, 1000); await new Promise(() => {})"), 3)
     ending = node.run("await new Promise(() => {})")
     assert ending.failed or ending.document is None  # nothing is left that could ever answer
 
