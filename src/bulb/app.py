@@ -241,7 +241,7 @@ class _House:
             "sts": Sts(self.identities, iam, enforce=self.config.enforce_credentials),
         }
         if self.database.was_interrupted:
-            # Unpacked packages are not synced: after a power cut they may be torn. They are made again from their blobs.
+            # Unpacked packages are not synced: a power cut may have torn them. They are made again from their blobs.
             await self.codes.sweep(())
         await self.activator.resume()
 

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from bulb.billing.prices import FREE_EPHEMERAL_MB
 from bulb.billing.statements import Statement, Usage, statement
@@ -94,11 +93,21 @@ def document(statement: Statement) -> dict[str, Any]:
 
 
 def _add(connection: Connection, rows: list[dict[str, Any]]) -> None:
-    # The one statement the engines spell alike and SQLAlchemy does not: insert, or add to what is there.
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    fresh = insert(ledger)
+    fresh = _insert(connection)
     added = {name: ledger.c[name] + fresh.excluded[name] for name in _AMOUNTS}
     connection.execute(fresh.on_conflict_do_update(index_elements=list(_KEYS), set_=added), rows)
+
+
+def _insert(connection: Connection) -> Any:
+    """The one statement the engines spell alike and SQLAlchemy does not: insert, or add to what is there."""
+    # Not on top: the start of a server should not wait for the dialect of an engine it does not use.
+    if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql  # noqa: PLC0415
+
+        return postgresql.insert(ledger)
+    from sqlalchemy.dialects import sqlite  # noqa: PLC0415
+
+    return sqlite.insert(ledger)
 
 
 def _usages(connection: Connection, account: str | None, first_hour: int, end_hour: int) -> list[Usage]:
