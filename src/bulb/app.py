@@ -74,6 +74,15 @@ class Bulb:
         return self._house.sandboxes.rung.value
 
     @property
+    def warning(self) -> str | None:
+        """What its functions do without and why, None on the full rung."""
+        report = self._house.sandboxes.report()
+        if report.rung is Rung.FULL:
+            return None
+        why = report.reasons.get(Rung.FULL, "it was asked for")
+        return f"isolation is {report.rung.value}, not full ({why}); without {'; without '.join(report.lacks)}"
+
+    @property
     def egress(self) -> str:
         """Whether functions reach the outside world."""
         return "nat" if self._house.sandboxes.report().egress else "none"

@@ -97,6 +97,17 @@ def test_the_line_names_url_isolation_egress_and_data(tmp_path: Path) -> None:
         server.stop()
 
 
+def test_less_than_full_isolation_is_warned_of(tmp_path: Path) -> None:
+    server = Process(tmp_path / "data", "--isolation", "plain")
+    server.start()
+    try:
+        assert "isolation: plain" in server.line
+        assert "Warning: isolation is plain, not full (" in server.log()
+        assert "functions can read and change what the server's user can" in server.log()
+    finally:
+        server.stop()
+
+
 @pytest.mark.parametrize(
     ("variables", "arguments", "says"),
     [

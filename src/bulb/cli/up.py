@@ -68,6 +68,8 @@ async def _serve(chosen: config.Config) -> None:
         loop.add_signal_handler(number, stop.set)
     bulb = await open_bulb(chosen)
     try:
+        if bulb.warning:
+            click.secho(f"Warning: {bulb.warning}", err=True, fg="yellow")
         click.echo(_ready_line(bulb))
         await stop.wait()
         stop.clear()

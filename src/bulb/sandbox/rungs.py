@@ -38,6 +38,7 @@ _LACKS = {
         "own /tmp (TMPDIR is its own)",
         "CPU limit",
         "exact memory limit (resident memory is looked at every 50 ms)",
+        "freezing when idle",
     ),
 }
 
