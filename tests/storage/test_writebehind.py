@@ -154,3 +154,19 @@ def test_a_cancelled_flush_still_writes(location: str | Path) -> None:
         await database.close()
 
     asyncio.run(main())
+
+
+def test_somebody_in_a_hurry_does_not_wait_for_the_interval(tmp_path: Path) -> None:
+    async def main() -> None:
+        database = await Database.open(tmp_path / "bulb.db")
+        behind = WriteBehind(database, MovableClock(), interval_s=3600)
+        gatherer = Gatherer()
+        behind.register(gatherer.collect)
+        behind.start()
+        gatherer.names = ["a"]
+        await committed(database, behind.hurry)
+        assert await stored(database) == ["a"]
+        await behind.close()
+        await database.close()
+
+    asyncio.run(main())

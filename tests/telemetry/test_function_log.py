@@ -23,8 +23,12 @@ class OneStream:
     """Just the part of the log store that opens streams."""
 
     def __init__(self) -> None:
-        self.buffer = Buffer()
+        self.hurried = 0
+        self.buffer = Buffer(self._hurry)
         self.stream: LogStream | None = None
+
+    def _hurry(self) -> None:
+        self.hurried += 1
 
     def open_stream(self, account: str, region: str, group: str, stream: str) -> LogStream:
         self.stream = LogStream(self.buffer, StreamName(account, region, group, stream))
@@ -109,3 +113,12 @@ def test_an_invocation_costs_microseconds() -> None:
     stream._buffer.take()
     print(f"{each * 1e6:.1f} us for each invocation")
     assert each < 200e-6  # 15 is the aim on an idle machine; this guards the order of magnitude
+
+
+def test_a_stream_that_becomes_full_asks_for_a_flush_once() -> None:
+    store = OneStream()
+    stream = store.open_stream("000000000000", "us-east-1", "g", "s")
+    for _ in range(5):
+        stream.write(0, "x" * 1_000_000)
+    assert stream.is_full
+    assert store.hurried == 1

@@ -38,6 +38,7 @@ class WriteBehind:
         self._collectors: list[tuple[Collector, deque[Part]]] = []
         self._flushing = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
+        self._hurried = asyncio.Event()
         self.dropped = 0
 
     def register(self, collector: Collector) -> None:
@@ -47,6 +48,10 @@ class WriteBehind:
     def start(self) -> None:
         """Begin to flush by itself."""
         self._task = asyncio.get_running_loop().create_task(self._run(), name="write-behind")
+
+    def hurry(self) -> None:
+        """Do not wait for the end of the interval: somebody has gathered as much as they may. Returns at once."""
+        self._hurried.set()
 
     async def flush(self) -> None:
         """Write what has been gathered so far. Afterwards it can be read, unless the database refused it (logged)."""
@@ -69,8 +74,19 @@ class WriteBehind:
 
     async def _run(self) -> None:
         while True:
-            await self._clock.sleep(self._interval_s)
+            await self._interval()
             await self.flush()
+
+    async def _interval(self) -> None:
+        """Until the interval is over or somebody hurries."""
+        passed = asyncio.ensure_future(self._clock.sleep(self._interval_s))
+        hurried = asyncio.ensure_future(self._hurried.wait())
+        try:
+            await asyncio.wait((passed, hurried), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            passed.cancel()
+            hurried.cancel()
+        self._hurried.clear()
 
     def _take(self, collector: Collector, kept: deque[Part]) -> list[Part]:
         try:

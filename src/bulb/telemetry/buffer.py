@@ -2,9 +2,11 @@
 
 `LogStream.write` is called for every line of every function, on the event loop, so it only appends. What waits is
 bounded, for a stream and for all of them together: `is_full` tells whoever reads a function's pipe to stop for a
-moment, so a function that prints faster than the disk takes it is slowed down, as by any full pipe.
+moment, so a function that prints faster than the disk takes it is slowed down, as by any full pipe. A stream that
+becomes full asks for a flush instead of waiting for the next one.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 EVENT_OVERHEAD_BYTES = 26  # what CloudWatch adds to each event when it counts bytes
@@ -46,14 +48,18 @@ class LogStream:
         self.events.append((timestamp_ms, message))
         # Characters, not bytes: close enough for a bound, and an encoding less for each line.
         size = len(message) + EVENT_OVERHEAD_BYTES
+        before = self.bytes
         self.bytes += size
         self._buffer.bytes += size
+        if before < STREAM_BYTES <= self.bytes:
+            self._buffer.hurry()
 
 
 class Buffer:
-    """Everything that waits."""
+    """Everything that waits. `hurry` asks for a flush as soon as possible; it returns at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, hurry: Callable[[], None]) -> None:
+        self.hurry = hurry
         self.dirty: list[LogStream] = []
         self.bytes = 0
 

@@ -41,7 +41,7 @@ class LogStore:
         self._database = database
         self._writebehind = writebehind
         self._clock = clock
-        self._buffer = Buffer()
+        self._buffer = Buffer(writebehind.hurry)
         self._task: asyncio.Task[None] | None = None
         writebehind.register(self._collect)
 
