@@ -273,6 +273,7 @@ class _House:
             self.ledger,
             self.clock,
         )
+        self.operators_pages = frozenset(pages.routes)
         routes: dict[str, Handler] = {**pages.routes, lambda_.CODE_DOWNLOAD_PATH: self.lambda_api.code_download}
         access_log = None
         if self.config.access_log:
@@ -292,7 +293,9 @@ class _House:
         )
 
     async def _answer_inside(self, request: Request) -> Response:
-        """The AWS endpoint inside every sandbox is this server's own front door."""
+        """The AWS endpoint inside every sandbox is this server's own front door, without its pages for operators."""
+        if request.path in self.operators_pages:
+            return Response(404)
         return await self.gateway.handle(request)
 
     def _own_url(self) -> str:

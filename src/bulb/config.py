@@ -30,6 +30,16 @@ _WORDS: dict[str, tuple[str, ...]] = {
 _MOST = {"port": 65_535}
 
 
+def is_loopback(host: str) -> bool:
+    """Whether an address or name means this machine and only this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def default_data() -> Path:
     """`$XDG_DATA_HOME/bulb`, or `~/.local/share/bulb`."""
     base = os.environ.get("XDG_DATA_HOME")
@@ -74,12 +84,7 @@ class Config:
     @property
     def on_loopback(self) -> bool:
         """Nobody outside this machine can reach the server."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return is_loopback(self.host)
 
     @property
     def enforce_credentials(self) -> bool:

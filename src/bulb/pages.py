@@ -9,8 +9,9 @@ import orjson
 
 from bulb import __version__
 from bulb.billing.ledger import Ledger, document
-from bulb.config import Config
+from bulb.config import Config, is_loopback
 from bulb.core.clock import Clock
+from bulb.core.errors import AwsError
 from bulb.environments.pool import EnvironmentPool
 from bulb.environments.stock import Stock
 from bulb.http.message import Handler, Request, Response
@@ -21,7 +22,10 @@ _JSON = [("content-type", "application/json")]
 
 
 class Pages:
-    """`/_bulb/status` and `/_bulb/bill`."""
+    """`/_bulb/status` and `/_bulb/bill`.
+
+    Requests for them carry no signature. Where credentials are required they answer only to this machine: they tell of every account.
+    """
 
     def __init__(
         self,
@@ -50,6 +54,7 @@ class Pages:
 
     async def status(self, request: Request) -> Response:
         """Rung, interpreters, storage, environments."""
+        refuse_strangers(request, self._config.enforce_credentials)
         states = Counter(environment.state.value for environment in self._pool)
         isolation = self._isolation
         return _page(
@@ -85,8 +90,16 @@ class Pages:
 
     async def bill(self, request: Request) -> Response:
         """The statement of one account (`?account=`), or of all."""
+        refuse_strangers(request, self._config.enforce_credentials)
         account = parse_qs(request.query).get("account", [None])[0]
         return _page(request, document(await self._ledger.statement(account, self._clock.now())))
+
+
+def refuse_strangers(request: Request, enforce_credentials: bool) -> None:
+    """Raise AwsError AccessDenied for a client of another machine, where credentials are required."""
+    if enforce_credentials and not is_loopback(request.client[0]):
+        text = "Ask on the machine that runs this server: bulb status, bulb bill."
+        raise AwsError("AccessDenied", text, status=403)
 
 
 def _page(request: Request, document: dict[str, Any]) -> Response:
