@@ -16,7 +16,7 @@ from bulb.billing.ledger import Ledger
 from bulb.config import Config
 from bulb.core.clock import Clock, SystemClock
 from bulb.core.errors import BulbError
-from bulb.core.facts import Facts
+from bulb.core.facts import Facts, FunctionRef
 from bulb.delivery.relay import Relay
 from bulb.environments import capacity
 from bulb.environments.factory import EnvironmentFactory
@@ -215,12 +215,19 @@ class _House:
         self.lambda_store = lambda_.LambdaStore(self.database, self.blobs)
         self.s3_store = s3.S3Store.over(self.database, self.blobs)
         packages = lambda_.Packages(self.blobs, self.codes, s3.ObjectReader(self.s3_store))
-        self.activator = lambda_.Activator(self.lambda_store, packages, self.pool.retire, self.clock, self.pool.expect)
+        self.activator = lambda_.Activator(
+            self.lambda_store, packages, self._function_changed, self.clock, self.pool.expect
+        )
         self._closing(self.activator.close)
         self.functions = lambda_.Catalog(self.lambda_store, packages, self.activator)
         self.events = AsyncInvocations(self.database, self.functions, self.dispatcher, self.facts, self.clock)
         self._closing(self.events.close)
         self.packages = packages
+
+    def _function_changed(self, ref: FunctionRef) -> None:
+        """Lambda tells of a commit: environments of the old code end, the new code is looked up."""
+        self.pool.retire(ref)
+        self.functions.prefetch(ref)
 
     async def _open_services(self) -> None:
         invoker: Invoker = self.dispatcher

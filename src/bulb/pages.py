@@ -24,7 +24,8 @@ _JSON = [("content-type", "application/json")]
 class Pages:
     """`/_bulb/status` and `/_bulb/bill`.
 
-    Requests for them carry no signature. Where credentials are required they answer only to this machine: they tell of every account.
+    Requests for them carry no signature, and they tell of every account. Where credentials are required they answer
+    only to this machine.
     """
 
     def __init__(

@@ -144,7 +144,9 @@ def _fingerprint(family: str, interpreter_version: str) -> str:
 
 def _own_files(family: str) -> list[Path]:
     return sorted(
-        file for file in (_INSIDE / family).iterdir() if file.suffix in (".py", ".mjs") and file.stem != "__init__"
+        file
+        for file in (_INSIDE / family).iterdir()
+        if file.suffix in (".py", ".mjs", ".cjs") and file.stem != "__init__"
     )
 
 

@@ -3,6 +3,11 @@
 The cache is told of each of our own commits. A version read before a commit is not kept if the commit came in between.
 """
 
+import asyncio
+import contextlib
+
+from bulb.core.errors import AwsError, BulbError
+from bulb.core.facts import FunctionRef
 from bulb.environments.model import FunctionSpec
 from bulb.invoke.model import Resolved
 from bulb.services.lambda_ import errors
@@ -24,6 +29,7 @@ class Catalog:
         self._activator = activator
         self._cache: dict[FunctionKey, dict[str | None, Resolved]] = {}
         self._changes = 0
+        self._prefetching: set[asyncio.Task[None]] = set()
         store.on_change(self._forget)
 
     async def resolve(self, account: str, region: str, name: str, qualifier: str | None) -> Resolved:
@@ -37,6 +43,17 @@ class Catalog:
         if cached is not None and (found := cached.get(qualifier)) is not None:
             return found
         return await self._load(key, qualifier)
+
+    def prefetch(self, ref: FunctionRef) -> None:
+        """The version has just changed and is likely to be invoked soon: look it up before somebody waits for it."""
+        task = asyncio.get_running_loop().create_task(self._prefetch(ref))
+        self._prefetching.add(task)
+        task.add_done_callback(self._prefetching.discard)
+
+    async def _prefetch(self, ref: FunctionRef) -> None:
+        # Whoever invokes is told what is wrong; a database that is being closed is nobody's business here.
+        with contextlib.suppress(AwsError, BulbError):
+            await self.resolve(ref.account, ref.region, ref.name, None)
 
     async def _load(self, key: FunctionKey, qualifier: str | None) -> Resolved:
         changes = self._changes

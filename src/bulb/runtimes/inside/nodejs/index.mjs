@@ -7,10 +7,12 @@ import { installConsole, logError } from './console.mjs';
 import { UnhandledPromiseRejection } from './errors.mjs';
 import { loadHandler } from './handler.mjs';
 import { Loop } from './loop.mjs';
+import { rehearse } from './rehearse.mjs';
 import { RuntimeApi } from './runtime_api.mjs';
 import { settle } from './start.mjs';
 
 const api = new RuntimeApi(3);
+await rehearse();
 const start = await api.start();
 settle(start.environment);
 installConsole(start.log_fd);

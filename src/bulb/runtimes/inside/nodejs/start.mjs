@@ -6,12 +6,19 @@ const require = createRequire(import.meta.url);
 
 /** Replace the environment, and redo what Node.js derived from the old one when it started. */
 export function settle(environment) {
-  for (const name of Object.keys(process.env)) delete process.env[name];
-  Object.assign(process.env, environment);
+  setEnvironment(environment);
   // Code that was mounted over this directory is only seen by who enters it anew.
   if (environment.LAMBDA_TASK_ROOT) process.chdir(environment.LAMBDA_TASK_ROOT);
   require('node:module')._initPaths(); // NODE_PATH is read only once
   applyOptions((environment.NODE_OPTIONS ?? '').split(/\s+/).filter(Boolean));
+}
+
+/** Make `process.env` exactly this. What is right already stays untouched: setting TZ alone costs some milliseconds. */
+export function setEnvironment(environment) {
+  for (const name of Object.keys(process.env)) if (!(name in environment)) delete process.env[name];
+  for (const [name, value] of Object.entries(environment)) {
+    if (process.env[name] !== value) process.env[name] = value;
+  }
 }
 
 /** NODE_OPTIONS came too late for the command line; those that can be set in a running process are. */
