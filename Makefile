@@ -29,7 +29,7 @@ run: install ## Leave a server up, with its data in ./bulb-data
 	$(BIN)/bulb up --data bulb-data
 
 test: install ## Run every test
-	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: install ## Format, lint, types and layers; changes nothing
 	$(BIN)/ruff format --check .

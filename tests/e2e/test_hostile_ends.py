@@ -9,8 +9,6 @@ from tests.e2e.hostile import Function, Neighbour, exit_error, processes_of, ser
 from tests.support.bulb import Running
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.xdist_group("hostile-ends")
-
 
 @pytest.fixture(scope="module")
 def bulb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:

@@ -11,7 +11,6 @@ from tests.e2e.hostile import Ending, Function, Neighbour, events_of, exit_error
 from tests.support.bulb import Running
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.xdist_group("hostile-floods")
 MB = 1 << 20
 # A neighbour's answer takes a millisecond or two; this is what a test on a busy machine may still call prompt.
 PROMPT_S = 2.0

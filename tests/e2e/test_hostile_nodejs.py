@@ -9,8 +9,6 @@ import pytest
 from tests.e2e.hostile import Ending, Function, Neighbour, exit_error, server, timed_out
 from tests.support.bulb import Running
 
-pytestmark = pytest.mark.xdist_group("hostile-nodejs")
-
 OBEDIENT = """
 let count = 0;
 exports.handler = async (event, context) => {

@@ -9,8 +9,6 @@ from tests.e2e.hostile import Ending, Function, Neighbour, events_of, exit_error
 from tests.support.bulb import Running
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.xdist_group("hostile-protocol")
-
 # `call(method, path, body)` asks the Runtime API as any client may; `mine` is the path of the invocation under way.
 CLIENT = """
 import http.client

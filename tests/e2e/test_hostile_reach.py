@@ -15,7 +15,6 @@ from tests.e2e.hostile import OBEDIENT, Function, Neighbour, server
 from tests.support import functions
 from tests.support.bulb import Running
 
-pytestmark = pytest.mark.xdist_group("hostile-reach")
 SECRET = "the-host-keeps-this-to-itself"
 
 

@@ -20,7 +20,6 @@ from tests.support import pictures
 from tests.support.bulb import Process, Running, running_bulb
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.xdist_group("pictures")
 BUCKET = "pictures"
 
 

@@ -14,8 +14,6 @@ from tests.support.bulb import Running, running_bulb
 from tests.support.functions import create, invoke
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.xdist_group("pool")
-
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
