@@ -19,7 +19,7 @@ COLD_STARTS, WARM_CALLS, RATE_S, BURST = 60, 3_000, 3.0, 1_000
 
 def row(what: str, figures: str) -> None:
     """One line of the table."""
-    print(f"| {what:<58} | {figures:<28} |", flush=True)
+    print(f"| {what:<68} | {figures:<28} |", flush=True)
 
 
 def spread(values: list[float]) -> str:
@@ -83,7 +83,7 @@ async def front(server: Server) -> None:
     row("floor: empty HTTP answers/s, 10 connections", f"{await rate(server.port, request, 10, RATE_S, 200):,.0f}")
 
 
-async def burst(server: Server) -> None:
+async def burst(server: Server, label: str) -> None:
     """Executions that are all asleep at the same moment, from zero."""
     functions.create(functions.client(server.port), "burst", functions.PYTHON_RUNTIME, functions.SLEEPER, Timeout=60)
     first = await Connection.open(server.port)
@@ -92,14 +92,14 @@ async def burst(server: Server) -> None:
     clients = [await Connection.open(server.port) for _ in range(BURST)]
     before = memory.available_mb()
     began = time.time()
-    request = invoke_request("burst", json.dumps({"until": began + 15}).encode())
+    request = invoke_request("burst", json.dumps({"until": began + 18}).encode())
     calls = [asyncio.create_task(client.send(request)) for client in clients]
-    await asyncio.sleep(12)
+    await asyncio.sleep(16)
     used = before - memory.available_mb()
     private = [memory.private_mb(pid) for pid in memory.descendants(server.pid)]
     answers = [json.loads(body) for status, body in await asyncio.gather(*calls) if status == 200]
     together = max(start for start, _ in answers) < min(end for _, end in answers)
-    row(f"{BURST:,} executions at once: answered / all asleep together", f"{len(answers):,} / {together}")
+    row(f"{BURST:,} executions at once, {label}: answered / all asleep together", f"{len(answers):,} / {together}")
     row("  until the last handler ran", f"{max(start for start, _ in answers) - began:.2f} s")
     row("  memory of the machine per environment", f"{used / BURST:.2f} MB")
     row("  private memory per environment, median", f"{percentile(private, 0.5):.2f} MB")
@@ -139,6 +139,11 @@ def main(wanted: list[str]) -> None:
                 starts.append(server.start_ms)
         row("`bulb up` until it answers, median of 5", f"{percentile(starts, 0.5):.0f} ms")
 
+    def bursts() -> None:
+        # A virtual machine's first use of memory is slow, because its host must provide it: so once more, at once.
+        for label in ("from zero", "again at once"):
+            _in_server(("--stock", "0"), lambda server, label=label: burst(server, label))
+
     parts: dict[str, Part] = {
         "floor": lambda: row(
             "floor: python -m awslambdaric, no sandbox, p50 / p99", spread(floor.awslambdaric_start_ms(30))
@@ -147,7 +152,7 @@ def main(wanted: list[str]) -> None:
         "cold": lambda: _in_server(("--stock", "0"), *cold_parts("on demand", 0.05)),
         "stock": lambda: _in_server(("--stock", "4"), *cold_parts("from stock", 0.2)),
         "warm": lambda: _in_server((), front, *[lambda s, r=r: warm(s, r[0], r[1], r[2]) for r in runtimes]),
-        "burst": lambda: _in_server(("--stock", "0"), burst),
+        "burst": bursts,
         "accepts": lambda: _in_server((), accepts),
     }
     for name in wanted or list(parts):

@@ -52,6 +52,8 @@ from bulb.wire.catalog import Catalog
 
 _log = logging.getLogger(__name__)
 _SWEEP_S = 600.0
+# How many functions are looked up, and their runtimes started, before anybody invokes them after a start.
+_EXPECTED_FUNCTIONS = 50
 
 
 class Bulb:
@@ -215,11 +217,9 @@ class _House:
         self.lambda_store = lambda_.LambdaStore(self.database, self.blobs)
         self.s3_store = s3.S3Store.over(self.database, self.blobs)
         packages = lambda_.Packages(self.blobs, self.codes, s3.ObjectReader(self.s3_store))
-        self.activator = lambda_.Activator(
-            self.lambda_store, packages, self._function_changed, self.clock, self.pool.expect
-        )
+        self.activator = lambda_.Activator(self.lambda_store, packages, self._function_changed, self.clock)
         self._closing(self.activator.close)
-        self.functions = lambda_.Catalog(self.lambda_store, packages, self.activator)
+        self.functions = lambda_.Catalog(self.lambda_store, packages, self.activator, self.pool.expect)
         self.events = AsyncInvocations(self.database, self.functions, self.dispatcher, self.facts, self.clock)
         self._closing(self.events.close)
         self.packages = packages
@@ -260,6 +260,8 @@ class _House:
             # Unpacked packages are not synced: a power cut may have torn them. They are made again from their blobs.
             await self.codes.sweep(())
         await self.activator.resume()
+        for ref in await self.lambda_store.latest(_EXPECTED_FUNCTIONS):
+            self.functions.prefetch(ref)
 
     def _open_delivery(self) -> None:
         relay = Relay(self.database, {"lambda": self.events.put}, self.clock)

@@ -176,3 +176,14 @@ def test_layers_merge_and_later_ones_win(tmp_path: Path) -> None:
     assert asyncio.run(store.merge_layers([second, first])) != merged
     assert asyncio.run(store.merge_layers([first])) == first
     assert asyncio.run(store.merge_layers([])) is None
+
+
+def test_a_mention_is_found_in_any_python_file_and_nowhere_else(tmp_path: Path) -> None:
+    async def mentions(*files: tuple[str, bytes]) -> bool:
+        store, data = CodeStore(tmp_path), archive(*files)
+        package = await store.unpack(data, hashlib.sha256(data).hexdigest())
+        (package / "nowhere.py").symlink_to("/absent")
+        return await store.mentions(package, b"boto")
+
+    assert asyncio.run(mentions(("app.py", b"import os"), ("lib/deep/aws.py", b"from botocore import session")))
+    assert not asyncio.run(mentions(("app.py", b"import os"), ("boto.txt", b"boto3")))

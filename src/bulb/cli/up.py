@@ -1,6 +1,7 @@
 """`bulb up`: run a server. The only command that is not a client."""
 
 import asyncio
+import gc
 import logging
 import signal
 import sys
@@ -67,6 +68,9 @@ async def _serve(chosen: config.Config) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     bulb = await open_bulb(chosen)
+    # What lives now lives as long as the server: garbage collections need not look at it again.
+    gc.collect()
+    gc.freeze()
     try:
         if bulb.warning:
             click.secho(f"Warning: {bulb.warning}", err=True, fg="yellow")

@@ -17,7 +17,7 @@ from bulb.environments.stock import Stock
 from bulb.runtimes.catalogue import RUNTIMES
 from bulb.runtimes.packages import CodeStore
 from bulb.sandbox.host import Sandbox, SandboxHost
-from bulb.sandbox.model import Code, Limits
+from bulb.sandbox.model import Code, Image, Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +45,17 @@ class EnvironmentFactory:
         self.facts.emit(EnvironmentStarted(ref, now))
         return Environment(spec, ref, sandbox, log, self.starter, self.facts, self.clock)
 
-    async def expect(self, runtime: str) -> None:
-        """Prepare for environments of `runtime`. What prevents them is told to whoever invokes, not here."""
+    async def expect(self, spec: FunctionSpec) -> None:
+        """Prepare for environments of `spec`. What prevents them is told to whoever invokes, not here."""
         with contextlib.suppress(AwsError):
-            self.stock.keep(await self.images.prepare(runtime))
+            self.stock.keep(await self._image(spec))
+
+    async def _image(self, spec: FunctionSpec) -> Image:
+        ready = self.images.ready(spec.runtime, spec.uses_sdk)
+        return ready or await self.images.prepare(spec.runtime, spec.uses_sdk)
 
     async def _sandbox(self, spec: FunctionSpec) -> Sandbox:
-        image = self.images.ready(spec.runtime) or await self.images.prepare(spec.runtime)
+        image = await self._image(spec)
         limits = Limits(memory_mb=spec.memory_mb, tmp_mb=spec.ephemeral_mb)
         opt = await self.packages.merge_layers(spec.layers) if spec.layers else None
         code = Code(task=spec.code, opt=opt)

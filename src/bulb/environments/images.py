@@ -17,25 +17,26 @@ class PreparedImages:
         self._interpreters = interpreters
         self._images = images
         self._sandboxes = sandboxes
-        self._ready: dict[str, Image] = {}
-        self._locks: dict[str, asyncio.Lock] = {}
+        self._ready: dict[tuple[str, bool], Image] = {}
+        self._locks: dict[tuple[str, bool], asyncio.Lock] = {}
 
-    def ready(self, runtime: str) -> Image | None:
+    def ready(self, runtime: str, sdk: bool) -> Image | None:
         """The image, if it has been used before: the cold start's path, without a wait."""
-        return self._ready.get(runtime)
+        return self._ready.get((runtime, sdk))
 
-    async def prepare(self, runtime: str) -> Image:
-        """The image of `runtime` with its zygote running.
+    async def prepare(self, runtime: str, sdk: bool) -> Image:
+        """The image of `runtime` with its zygote running; with `sdk` the AWS SDK is loaded in it.
 
         Raises AwsError InvalidRuntimeException that says which interpreter is missing and how to get it.
         """
-        async with self._locks.setdefault(runtime, asyncio.Lock()):
-            if image := self._ready.get(runtime):
+        key = (runtime, sdk)
+        async with self._locks.setdefault(key, asyncio.Lock()):
+            if image := self._ready.get(key):
                 return image
             found = await self._interpreters.find(RUNTIMES[runtime])
             if isinstance(found, Missing):
                 raise AwsError("InvalidRuntimeException", str(found), status=502)
-            built = await self._images.image(found)
+            built = await self._images.image(found, sdk=sdk)
             image = Image(
                 name=built.name,
                 language=built.language,
@@ -47,5 +48,5 @@ class PreparedImages:
                 environment=built.environment,
             )
             await self._sandboxes.prepare(image)
-            self._ready[runtime] = image
+            self._ready[key] = image
             return image

@@ -16,6 +16,7 @@ class FunctionSpec:
 
     `revision` changes whenever code or configuration does; environments of another revision are not reused. `code` is
     the unpacked package, mounted read-only at /var/task; `layers` are unpacked layer directories in order, for /opt.
+    `uses_sdk` says that the code mentions the AWS SDK: it starts where that is loaded already.
     """
 
     ref: FunctionRef
@@ -33,6 +34,7 @@ class FunctionSpec:
     application_log_level: str | None = None
     system_log_level: str | None = None
     layers: tuple[Path, ...] = ()
+    uses_sdk: bool = True
     variables: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -120,9 +120,9 @@ class EnvironmentPool:
         await environment.finish()
         self.release(environment)
 
-    def expect(self, runtime: str) -> None:
-        """Environments of `runtime` will be wanted soon: have its interpreter found and started meanwhile."""
-        self._do(self._factory.expect(runtime))
+    def expect(self, spec: FunctionSpec) -> None:
+        """Environments of `spec` may be wanted soon: have its interpreter found and started meanwhile."""
+        self._do(self._factory.expect(spec))
 
     def retire(self, function: FunctionRef) -> None:
         """The function changed or is gone: end its idle environments now, its busy ones after their event."""

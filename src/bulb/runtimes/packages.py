@@ -6,6 +6,7 @@ not lead out, and sizes are counted while unpacking, never believed.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import io
 import os
@@ -34,6 +35,7 @@ class CodeStore:
         """`size_limit` bounds the unpacked bytes of one package."""
         self._root = root
         self._size_limit = size_limit
+        self._mentions: dict[tuple[str, bytes], bool] = {}
 
     async def unpack(self, archive: Path | bytes, digest: str) -> Path:
         """The directory of the package whose archive's SHA-256 is `digest` (hex).
@@ -44,6 +46,13 @@ class CodeStore:
         if not final.is_dir():
             await asyncio.to_thread(self._build, final, lambda draft: _unpack(archive, draft, self._size_limit))
         return final
+
+    async def mentions(self, package: Path, word: bytes) -> bool:
+        """Whether any Python file of the unpacked `package` contains `word`. Looked up once, then remembered."""
+        key = (package.name, word)
+        if key not in self._mentions:
+            self._mentions[key] = await asyncio.to_thread(_mentions, package, word)
+        return self._mentions[key]
 
     async def merge_layers(self, layers: Sequence[Path]) -> Path | None:
         """One directory for /opt with the content of all `layers`, later ones winning; None without layers.
@@ -86,6 +95,14 @@ class CodeStore:
             _publish(draft, final)
         finally:
             _remove(draft)
+
+
+def _mentions(package: Path, word: bytes) -> bool:
+    for file in package.rglob("*.py"):
+        with contextlib.suppress(OSError):  # a link to nowhere, a file nobody may read: it will not be imported
+            if word in file.read_bytes():
+                return True
+    return False
 
 
 def bad_archive() -> AwsError:

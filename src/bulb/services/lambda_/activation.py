@@ -19,7 +19,6 @@ from bulb.services.lambda_.store import LambdaStore
 from bulb.storage.errors import DatabaseClosedError
 
 FunctionChanged = Callable[[FunctionRef], None]
-RuntimeWanted = Callable[[str], None]
 
 # Waits between attempts when the database refuses (a full disk, say). The last one goes on as long as it takes.
 RETRY_DELAYS_S = (1.0, 5.0, 30.0)
@@ -31,8 +30,7 @@ class Activator:
     """Brings versions from Pending to Active and updates from InProgress to Successful.
 
     `changed` is called after the commit from which on a version runs other code, or none: environments of the old one
-    must end. `wanted` is told the runtime of every function that becomes active, which is likely to be invoked soon.
-    Both return at once.
+    must end. It returns at once.
     """
 
     def __init__(
@@ -41,13 +39,11 @@ class Activator:
         packages: Packages,
         changed: FunctionChanged,
         clock: Clock | None = None,
-        wanted: RuntimeWanted = lambda runtime: None,
     ) -> None:
         self._store = store
         self._clock = clock or SystemClock()
         self._packages = packages
         self._changed = changed
-        self._wanted = wanted
         self._tasks: dict[FunctionRef, asyncio.Task[None]] = {}
 
     async def resume(self) -> None:
@@ -56,8 +52,6 @@ class Activator:
         Called once at start, before anything runs.
         """
         await self._packages.sweep(await self._store.codes_in_use())
-        for runtime in await self._store.runtimes_in_use():
-            self._wanted(runtime)
         for ref in await self._store.unsettled():
             self.begin(ref)
 
@@ -106,7 +100,6 @@ class Activator:
         record = await self._store.find(ref)
         if record is None or record.is_settled:
             return
-        self._wanted(record.definition.runtime)
         failure = await self._prepare(record)
         identity = record.definition.identity
 

@@ -5,6 +5,7 @@ The cache is told of each of our own commits. A version read before a commit is 
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 
 from bulb.core.errors import AwsError, BulbError
 from bulb.core.facts import FunctionRef
@@ -23,7 +24,15 @@ MAX_CACHED = 10_000
 class Catalog:
     """Implements `FunctionCatalog` of the invoke room."""
 
-    def __init__(self, store: LambdaStore, packages: Packages, activator: Activator) -> None:
+    def __init__(
+        self,
+        store: LambdaStore,
+        packages: Packages,
+        activator: Activator,
+        expected: Callable[[FunctionSpec], None] = lambda spec: None,
+    ) -> None:
+        """`expected` is told what is prefetched; it returns at once."""
+        self._expected = expected
         self._store = store
         self._packages = packages
         self._activator = activator
@@ -45,7 +54,7 @@ class Catalog:
         return await self._load(key, qualifier)
 
     def prefetch(self, ref: FunctionRef) -> None:
-        """The version has just changed and is likely to be invoked soon: look it up before somebody waits for it."""
+        """The version is likely to be invoked soon: look it up before somebody waits for it."""
         task = asyncio.get_running_loop().create_task(self._prefetch(ref))
         self._prefetching.add(task)
         task.add_done_callback(self._prefetching.discard)
@@ -53,7 +62,7 @@ class Catalog:
     async def _prefetch(self, ref: FunctionRef) -> None:
         # Whoever invokes is told what is wrong; a database that is being closed is nobody's business here.
         with contextlib.suppress(AwsError, BulbError):
-            await self.resolve(ref.account, ref.region, ref.name, None)
+            self._expected((await self.resolve(ref.account, ref.region, ref.name, None)).spec)
 
     async def _load(self, key: FunctionKey, qualifier: str | None) -> Resolved:
         changes = self._changes
@@ -80,13 +89,15 @@ class Catalog:
         running = record.running
         if running is None:
             raise errors.wrong_state(record.state)
+        code = await self._packages.folder(running.code)
         return FunctionSpec(
             ref=record.ref,
             revision=running.identity,
             runtime=running.runtime,
             handler=running.handler,
             role=running.role,
-            code=await self._packages.folder(running.code),
+            code=code,
+            uses_sdk=await self._packages.mentions_sdk(code),
             memory_mb=running.memory_mb,
             ephemeral_mb=running.ephemeral_mb,
             timeout_s=running.timeout_s,

@@ -14,6 +14,7 @@ from bulb.services.lambda_ import errors
 from bulb.services.lambda_.model import Code
 from bulb.storage.blobs import BlobStore
 
+SDK = b"boto"  # boto3, botocore, aioboto3 ...
 S3_MEMBERS = ("S3Bucket", "S3Key", "S3ObjectVersion")
 
 
@@ -48,6 +49,10 @@ class Packages:
     async def folder(self, code: Code) -> Path:
         """The unpacked package, made again from the blob when it is gone."""
         return await self._codes.unpack(self._blobs.path(code.digest), code.digest)
+
+    async def mentions_sdk(self, folder: Path) -> bool:
+        """Whether the unpacked package says anything of the AWS SDK for Python."""
+        return await self._codes.mentions(folder, SDK)
 
     async def sweep(self, in_use: Collection[str]) -> None:
         """Remove unpacked packages whose digests are not `in_use`. Only at start, before anything runs."""

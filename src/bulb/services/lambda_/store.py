@@ -132,12 +132,12 @@ class LambdaStore:
 
         return await self._database.read(read)
 
-    async def runtimes_in_use(self) -> set[str]:
-        """The runtimes of all versions that can be invoked."""
+    async def latest(self, limit: int) -> list[FunctionRef]:
+        """The versions that were changed last, of all accounts; at most `limit`."""
 
-        def read(connection: Connection) -> set[str]:
-            records = (_record(row) for row in connection.execute(select(versions)))
-            return {record.running.runtime for record in records if record.running is not None}
+        def read(connection: Connection) -> list[FunctionRef]:
+            query = select(versions).order_by(versions.c.last_modified.desc()).limit(limit)
+            return [_record(row).ref for row in connection.execute(query)]
 
         return await self._database.read(read)
 
