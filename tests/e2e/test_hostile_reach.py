@@ -20,12 +20,12 @@ SECRET = "the-host-keeps-this-to-itself"
 
 @pytest.fixture(scope="module")
 def bulb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    os.environ["BULB_TEST_SECRET"] = SECRET
+    os.environ["HOST_TEST_SECRET"] = SECRET
     try:
         with server(tmp_path_factory.mktemp("reach") / "data") as running:
             yield running
     finally:
-        del os.environ["BULB_TEST_SECRET"]
+        del os.environ["HOST_TEST_SECRET"]
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_the_hosts_files_are_not_there(bulb: Running, snoop: Function, tmp_path:
 def test_the_hosts_environment_is_not_there(snoop: Function) -> None:
     environment = snoop.answer("answer = dict(os.environ)")
     assert SECRET not in environment.values()
-    assert "BULB_TEST_SECRET" not in environment
+    assert "HOST_TEST_SECRET" not in environment
     # The first process began as a fork of somebody else's: what that one was started with is just as readable.
     for name in ("environ", "cmdline"):
         began_with = snoop.answer(f"answer = open('/proc/1/{name}', 'rb').read().decode('latin-1')")

@@ -32,7 +32,7 @@ _CALL = "r = c.syscall(*args); answer = (r, ctypes.get_errno())"
 def test_it_sees_its_own_world_only(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("x")
-    os.environ["BULB_TEST_SECRET"] = "leaked"
+    os.environ["HOST_TEST_SECRET"] = "leaked"
 
     async def body(host: SandboxHost) -> None:
         async with running(host, python_image(), code_at(tmp_path / "code")) as sandbox:
