@@ -18,11 +18,11 @@ Prepared = tuple[Interpreter, RuntimeImage]
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Prepared]:
     """A function from a runtime's identifier to its interpreter and image; skips where the machine has none."""
     data = tmp_path_factory.mktemp("data")
-    # BULB_TEST_NODEJS22_X=/path/to/node and the like name interpreters that are installed nowhere.
+    # TEST_NODEJS22_X=/path/to/node and the like name interpreters that are installed nowhere.
     overrides = {
         name: Path(os.environ[variable])
         for name in RUNTIMES
-        if (variable := "BULB_TEST_" + name.upper().replace(".", "_")) in os.environ
+        if (variable := "TEST_" + name.upper().replace(".", "_")) in os.environ
     }
     interpreters = Interpreters(data, overrides=overrides, path=os.environ["PATH"], home=Path.home())
     images: dict[str, Prepared] = {}
