@@ -42,7 +42,7 @@ class Cgroups:
         sweep([str(top) for top in tops.values()])
         parents = {kind: str(top / server) for kind, top in tops.items()}
         for parent in parents.values():
-            Path(parent).mkdir()
+            Path(parent).mkdir(parents=True)  # the last of the others may just have left
             if version == _UNIFIED:
                 _delegate(Path(parent))
         return cls(version, parents)
@@ -58,7 +58,7 @@ class Cgroups:
 
     def close(self) -> None:
         """Remove this server's directories, with what is left in them."""
-        clear(self.directories)
+        leave(self.directories)
 
 
 def server_name(pid: int) -> str:
@@ -88,6 +88,13 @@ def clear(directories: list[str], patience_s: float = 2.0) -> None:
         left = [directory for directory in left if not _clear_once(directory)]
         if left:
             time.sleep(_CLEAR_PAUSE_S)
+
+
+def leave(directories: list[str], patience_s: float = 2.0) -> None:
+    """Clear a server's own `directories`; the last server to leave takes the folder above them with it."""
+    clear(directories, patience_s)
+    for directory in directories:
+        remove_directory(str(Path(directory).parent))
 
 
 def _clear_once(directory: str) -> bool:

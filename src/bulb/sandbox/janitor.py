@@ -33,11 +33,11 @@ def start(directories: list[str]) -> int:
 def main() -> None:
     """Wait for the server's end, then clear the directories."""
     # Not on top: the server imports this module too, and of these needs only one.
-    from bulb.sandbox.cgroups import clear  # noqa: PLC0415
+    from bulb.sandbox.cgroups import leave  # noqa: PLC0415
     from bulb.sandbox.forwarding import clean_up  # noqa: PLC0415
 
     os.read(0, 1)
     try:
-        clear(sys.argv[1:], patience_s=10.0)
+        leave(sys.argv[1:], patience_s=10.0)
     finally:
         clean_up(patience_s=10.0)

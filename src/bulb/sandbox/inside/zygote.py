@@ -196,10 +196,9 @@ class Zygote:
 
     def _kill_strays(self) -> None:
         """What a dead plain sandbox left behind, in whatever session, is our child now (see `child.lock`)."""
-        listed = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
-        for pid in map(int, listed.split()):
+        for pid in _children(os.getpid()):
             if pid not in self._pids:
-                os.kill(pid, signal.SIGKILL)
+                _kill_tree(pid)
 
     def end(self) -> None:
         """Kill every child; with the first process of a pid namespace everything in it goes."""
@@ -239,6 +238,24 @@ def _fork_by_helper() -> int:
     if pid == 0:
         raise ChildProcessError("no process could be made in a new pid namespace")
     return pid
+
+
+def _children(pid: int) -> list[int]:
+    """The processes that any thread of `pid` started and that still are its children."""
+    found: list[int] = []
+    with contextlib.suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            found += map(int, (task / "children").read_text().split())
+    return found
+
+
+def _kill_tree(pid: int) -> None:
+    """Kill a process, then what it had started: dead it starts nothing more."""
+    below = _children(pid)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    for child_pid in below:
+        _kill_tree(child_pid)
 
 
 def _kill_group(pid: int) -> None:
