@@ -1,8 +1,7 @@
 """A server that requires credentials: whoever signs with a key of its own is served, others get AWS's code."""
 
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import boto3
@@ -23,27 +22,7 @@ from tests.support.strict import (
     refusal,
     root_of,
     session_of,
-    strict_server,
 )
-
-
-@pytest.fixture(scope="module")
-def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with strict_server(tmp_path_factory.mktemp("strict") / "data") as bulb:
-        yield bulb
-
-
-@pytest.fixture
-def own(tmp_path: Path) -> Iterator[Running]:
-    """A server whose clock can be moved without anybody else noticing."""
-    with strict_server(tmp_path / "data") as bulb:
-        yield bulb
-
-
-@pytest.fixture(scope="module")
-def root(strict: Running) -> Keys:
-    return root_of(strict)
-
 
 # An operation of each service that anybody with credentials may call.
 HARMLESS: dict[str, Callable[[Any], Any]] = {

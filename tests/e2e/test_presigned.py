@@ -1,8 +1,6 @@
 """Where credentials are required, presigned URLs and form policies allow what they say, for as long as they say."""
 
 import base64
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -14,26 +12,7 @@ from tests.support.strict import (
     presigner,
     root_of,
     session_of,
-    strict_server,
 )
-
-
-@pytest.fixture(scope="module")
-def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with strict_server(tmp_path_factory.mktemp("strict") / "data") as bulb:
-        yield bulb
-
-
-@pytest.fixture
-def own(tmp_path: Path) -> Iterator[Running]:
-    """A server whose clock can be moved without anybody else noticing."""
-    with strict_server(tmp_path / "data") as bulb:
-        yield bulb
-
-
-@pytest.fixture(scope="module")
-def root(strict: Running) -> Keys:
-    return root_of(strict)
 
 
 @pytest.mark.parametrize("version", ["s3v4", "s3"])

@@ -5,10 +5,8 @@ import hashlib
 import hmac
 import io
 import random
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 from string import ascii_letters
 from typing import Any
 from urllib.parse import urlsplit
@@ -31,27 +29,7 @@ from tests.support.strict import (
     refusal,
     root_of,
     signed,
-    strict_server,
 )
-
-
-@pytest.fixture(scope="module")
-def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with strict_server(tmp_path_factory.mktemp("strict") / "data") as bulb:
-        yield bulb
-
-
-@pytest.fixture
-def own(tmp_path: Path) -> Iterator[Running]:
-    """A server whose clock can be moved without anybody else noticing."""
-    with strict_server(tmp_path / "data") as bulb:
-        yield bulb
-
-
-@pytest.fixture(scope="module")
-def root(strict: Running) -> Keys:
-    return root_of(strict)
-
 
 LOGS = {"X_Amz_Target": "Logs_20140328.DescribeLogGroups", "Content_Type": "application/x-amz-json-1.1"}
 FORM = {"Content_Type": "application/x-www-form-urlencoded; charset=utf-8"}

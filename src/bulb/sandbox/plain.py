@@ -12,21 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from bulb.sandbox.cell import Order
-from bulb.sandbox.group import MB
 from bulb.sandbox.inside.child import listen
 from bulb.sandbox.model import Code, Limits
-from bulb.sandbox.polling import ResidentWatch
+from bulb.sandbox.polled import PolledCell
 
 
-class PlainCell:
+class PlainCell(PolledCell):
     """One sandbox's lasting part: a temporary directory and a port."""
 
     def __init__(self, directory: Path, limits: Limits, code: Code | None, kill: Callable[[], None]) -> None:
+        super().__init__(limits, code, kill)
         self._directory = directory
-        self._limits = limits
-        self._code = code
-        self._kill = kill
-        self._watch: ResidentWatch | None = None
         directory.mkdir(mode=0o700)
         self._runtime = listen(0)
 
@@ -70,41 +66,6 @@ class PlainCell:
     def addresses(self) -> tuple[str, None]:
         """See `Cell`."""
         return f"127.0.0.1:{self._runtime.getsockname()[1]}", None
-
-    def watch(self, pid: int) -> None:
-        """See `Cell`."""
-        self._watch = ResidentWatch(pid, self._limits.memory_mb * MB, self._kill)
-
-    def unwatch(self) -> None:
-        """See `Cell`."""
-        if self._watch is not None:
-            self._watch.stop()
-
-    def begin_init(self) -> None:
-        """No CPU limit here."""
-        self._watch = None
-
-    def end_init(self) -> None:
-        """No CPU limit here."""
-
-    def freeze(self) -> None:
-        """No freezer here."""
-
-    def thaw(self) -> None:
-        """No freezer here."""
-
-    def memory_peak(self) -> int:
-        """See `Cell`: the largest of the samples."""
-        return self._watch.peak if self._watch is not None else 0
-
-    def reset_memory_peak(self) -> None:
-        """See `Cell`."""
-        if self._watch is not None:
-            self._watch.peak = 0
-
-    def was_oom(self) -> bool:
-        """See `Cell`."""
-        return self._watch is not None and self._watch.exceeded
 
     async def close(self) -> None:
         """See `Cell`."""

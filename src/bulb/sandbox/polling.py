@@ -9,6 +9,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from bulb.sandbox.inside.processes import children
+
 _INTERVAL_S = 0.05
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -43,17 +45,9 @@ class ResidentWatch:
 def _tree(pid: int) -> list[int]:
     found, at = [pid], 0
     while at < len(found):
-        found += _children(found[at])
+        found += children(found[at])
         at += 1
     return found
-
-
-def _children(pid: int) -> list[int]:
-    try:
-        tasks = [entry.name for entry in os.scandir(f"/proc/{pid}/task")]
-        return [int(word) for task in tasks for word in Path(f"/proc/{pid}/task/{task}/children").read_text().split()]
-    except OSError:
-        return []
 
 
 def _private_bytes(pid: int) -> int:

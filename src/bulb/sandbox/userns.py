@@ -8,20 +8,17 @@ from bulb.sandbox.cell import Order
 from bulb.sandbox.group import MB
 from bulb.sandbox.inside.root import MACHINE
 from bulb.sandbox.model import ENDPOINT_PORT, RUNTIME_PORT, Code, Limits
-from bulb.sandbox.polling import ResidentWatch
+from bulb.sandbox.polled import PolledCell
 
 
-class UsernsCell:
+class UsernsCell(PolledCell):
     """One sandbox's lasting part. Its /tmp is kept by the zygote, which alone has rights in the user namespace."""
 
     variables: Mapping[str, str] = {}
 
     def __init__(self, name: str, limits: Limits, code: Code | None, kill: Callable[[], None]) -> None:
+        super().__init__(limits, code, kill)
         self._name = name
-        self._limits = limits
-        self._code = code
-        self._kill = kill
-        self._watch: ResidentWatch | None = None
         self._listeners: tuple[socket.socket, socket.socket] | None = None
 
     async def order(self) -> Order:
@@ -60,41 +57,6 @@ class UsernsCell:
     def addresses(self) -> tuple[str, str]:
         """See `Cell`."""
         return f"127.0.0.1:{RUNTIME_PORT}", f"127.0.0.1:{ENDPOINT_PORT}"
-
-    def watch(self, pid: int) -> None:
-        """See `Cell`."""
-        self._watch = ResidentWatch(pid, self._limits.memory_mb * MB, self._kill)
-
-    def unwatch(self) -> None:
-        """See `Cell`."""
-        if self._watch is not None:
-            self._watch.stop()
-
-    def begin_init(self) -> None:
-        """No CPU limit here."""
-        self._watch = None
-
-    def end_init(self) -> None:
-        """No CPU limit here."""
-
-    def freeze(self) -> None:
-        """No freezer here."""
-
-    def thaw(self) -> None:
-        """No freezer here."""
-
-    def memory_peak(self) -> int:
-        """See `Cell`: the largest of the samples."""
-        return self._watch.peak if self._watch is not None else 0
-
-    def reset_memory_peak(self) -> None:
-        """See `Cell`."""
-        if self._watch is not None:
-            self._watch.peak = 0
-
-    def was_oom(self) -> bool:
-        """See `Cell`."""
-        return self._watch is not None and self._watch.exceeded
 
     async def close(self) -> None:
         """See `Cell`."""

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from . import child, seccomp, syscalls, wire
+from .processes import children
 
 _FAILED = 125
 _CONTROL_FD = 200
@@ -196,7 +197,7 @@ class Zygote:
 
     def _kill_strays(self) -> None:
         """What a dead plain sandbox left behind, in whatever session, is our child now (see `child.lock`)."""
-        for pid in _children(os.getpid()):
+        for pid in children(os.getpid()):
             if pid not in self._pids:
                 _kill_tree(pid)
 
@@ -240,18 +241,9 @@ def _fork_by_helper() -> int:
     return pid
 
 
-def _children(pid: int) -> list[int]:
-    """The processes that any thread of `pid` started and that still are its children."""
-    found: list[int] = []
-    with contextlib.suppress(OSError):
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            found += map(int, (task / "children").read_text().split())
-    return found
-
-
 def _kill_tree(pid: int) -> None:
     """Kill a process, then what it had started: dead it starts nothing more."""
-    below = _children(pid)
+    below = children(pid)
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
     for child_pid in below:
