@@ -5,7 +5,9 @@ numbers once versions are published (`next_version` is never lowered, so a numbe
 `definition` is the code and configuration the API shows and `running` the one that invocations use; they differ while
 an update is in progress, and `running` is null until the first one is ready. Both are JSON documents, because nothing
 ever searches inside them; each holds one reference to its code blob. A policy belongs to a function (`qualifier` is
-empty) or to one of its versions or aliases.
+empty) or to one of its versions or aliases. `weights` of an alias is a JSON object from version to probability.
+
+Tables that say `part_of` a function lose their rows with it; see `services/lambda_/store/keys.py`.
 """
 
 from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, Index, Integer, Table, Text
@@ -45,6 +47,26 @@ versions = Table(
     ),
     Index(None, "state"),
     Index(None, "update_status"),
+    info={"part_of": "function"},
+)
+
+aliases = Table(
+    "lambda_aliases",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("region", Text, primary_key=True),
+    Column("name", ByteText, primary_key=True),
+    Column("alias", ByteText, primary_key=True),
+    Column("version", ByteText, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("weights", Text, nullable=False),
+    Column("revision_id", Text, nullable=False),
+    ForeignKeyConstraint(
+        ["account", "region", "name"],
+        ["lambda_functions.account", "lambda_functions.region", "lambda_functions.name"],
+        name="fk_lambda_aliases_function",
+    ),
+    info={"part_of": "function"},
 )
 
 policies = Table(
@@ -61,4 +83,5 @@ policies = Table(
         ["lambda_functions.account", "lambda_functions.region", "lambda_functions.name"],
         name="fk_lambda_policies_function",
     ),
+    info={"part_of": "function"},
 )

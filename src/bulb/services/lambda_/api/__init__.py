@@ -1,5 +1,7 @@
 """The operations of Lambda that Bulb has. One that is not listed here is answered as not supported by the gateway."""
 
+import inspect
+
 from bulb.core.clock import Clock
 from bulb.http.message import Request, Response
 from bulb.invoke.model import AsyncInvoker, Invoker
@@ -42,25 +44,16 @@ class LambdaApi:
         permissions = PermissionOperations(store, options.policies_enforced)
         account = AccountOperations(store, options)
 
-        self.create_function = functions.create_function
-        self.get_function = functions.get_function
-        self.get_function_configuration = functions.get_function_configuration
-        self.list_functions = functions.list_functions
-        self.update_function_configuration = functions.update_function_configuration
-        self.delete_function = functions.delete_function
-        self.update_function_code = code.update_function_code
-        self.invoke = invoke.invoke
-        self.invoke_async = invoke.invoke_async
-        self.tag_resource = tags.tag_resource
-        self.untag_resource = tags.untag_resource
-        self.list_tags = tags.list_tags
-        self.add_permission = permissions.add_permission
-        self.remove_permission = permissions.remove_permission
-        self.get_policy = permissions.get_policy
-        self.get_account_settings = account.get_account_settings
-        self.get_function_concurrency = account.get_function_concurrency
+        for group in (functions, code, invoke, tags, permissions, account):
+            self._add(group)
 
         self.s3_may_invoke = permissions.s3_may_invoke
+
+    def _add(self, group: object) -> None:
+        """Every public coroutine of a group is the operation of its name."""
+        for name, method in inspect.getmembers(group, inspect.iscoroutinefunction):
+            if not name.startswith("_"):
+                setattr(self, name, method)
 
     async def code_download(self, request: Request) -> Response:
         """Serves `Code.Location` links; register it at `downloads.PATH`."""

@@ -1,4 +1,4 @@
-"""What Lambda keeps: the only file of this room that touches the database.
+"""Functions, their versions, tags and policies.
 
 A change reads the row, asks a pure function what it becomes and writes that, all in one transaction of the one writer:
 two callers that hold the same RevisionId cannot both win. The references of code blobs follow in the same transaction.
@@ -8,20 +8,18 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, and_, delete, func, insert, or_, select, tuple_, update
-from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy import Connection, Row, delete, func, insert, or_, select, tuple_, update
 
 from bulb.core.facts import FunctionRef
 from bulb.services.lambda_ import documents, errors
 from bulb.services.lambda_.model import LATEST, Code, FunctionKey, FunctionRecord, Policy, Usage, key_of
+from bulb.services.lambda_.store.keys import UNQUALIFIED, function_exists, is_function, is_version, remove_function
 from bulb.storage.blobs import BlobStore
 from bulb.storage.database import Database
 from bulb.storage.schema.lambda_ import functions, policies, versions
 
 Tags = Mapping[str, str]
 Listener = Callable[[FunctionKey], None]
-
-UNQUALIFIED = ""
 
 
 class LambdaStore:
@@ -41,7 +39,7 @@ class LambdaStore:
         key = key_of(record.ref)
 
         def write(connection: Connection) -> None:
-            if connection.execute(select(functions.c.name).where(_is(functions, key))).first() is not None:
+            if function_exists(connection, key):
                 raise errors.already_exists(key)
             used = _usage(connection, key.account, key.region).code_bytes
             if used + record.definition.code.size > code_storage_bytes:
@@ -66,7 +64,7 @@ class LambdaStore:
             if before is None:
                 raise errors.function_not_found(key, None if ref.version == LATEST else ref.version)
             after = decide(before)
-            connection.execute(update(versions).where(_is_version(ref)).values(_row(after)))
+            connection.execute(update(versions).where(is_version(ref)).values(_row(after)))
             self._follow_code(connection, before, after)
             return after
 
@@ -81,14 +79,13 @@ class LambdaStore:
         """
 
         def write(connection: Connection) -> list[FunctionRef]:
-            rows = connection.execute(select(versions).where(_is(versions, key))).all()
+            rows = connection.execute(select(versions).where(is_function(versions, key))).all()
             if not rows:
                 raise errors.function_not_found(key)
             records = [_record(row) for row in rows]
             for record in records:
                 self._follow_code(connection, record, None)
-            for table in (policies, versions, functions):
-                connection.execute(delete(table).where(_is(table, key)))
+            remove_function(connection, key)
             return [record.ref for record in records]
 
         removed = await self._database.write(write)
@@ -158,7 +155,7 @@ class LambdaStore:
             if before is None or record is None:
                 raise errors.function_not_found(key)
             after = json.dumps(dict(decide(record, before)))
-            connection.execute(update(functions).where(_is(functions, key)).values(tags=after))
+            connection.execute(update(functions).where(is_function(functions, key)).values(tags=after))
 
         await self._database.write(write)
 
@@ -175,7 +172,7 @@ class LambdaStore:
         def write(connection: Connection) -> None:
             exists = _tags(connection, key) is not None
             after = decide(exists, _policy(connection, key))
-            connection.execute(delete(policies).where(_is(policies, key), policies.c.qualifier == UNQUALIFIED))
+            connection.execute(delete(policies).where(is_function(policies, key), policies.c.qualifier == UNQUALIFIED))
             if after is not None:
                 statements = json.dumps([dict(statement) for statement in after.statements])
                 row = {"qualifier": UNQUALIFIED, "revision_id": after.revision_id, "statements": statements}
@@ -201,26 +198,18 @@ def _codes(record: FunctionRecord | None) -> list[Code]:
     return [definition.code for definition in (record.definition, record.running) if definition is not None]
 
 
-def _is(table: Table, key: FunctionKey) -> ColumnElement[bool]:
-    return and_(table.c.account == key.account, table.c.region == key.region, table.c.name == key.name)
-
-
-def _is_version(ref: FunctionRef) -> ColumnElement[bool]:
-    return and_(_is(versions, key_of(ref)), versions.c.version == ref.version)
-
-
 def _find(connection: Connection, ref: FunctionRef) -> FunctionRecord | None:
-    row = connection.execute(select(versions).where(_is_version(ref))).first()
+    row = connection.execute(select(versions).where(is_version(ref))).first()
     return None if row is None else _record(row)
 
 
 def _tags(connection: Connection, key: FunctionKey) -> dict[str, str] | None:
-    row = connection.execute(select(functions.c.tags).where(_is(functions, key))).first()
+    row = connection.execute(select(functions.c.tags).where(is_function(functions, key))).first()
     return None if row is None else json.loads(row.tags)
 
 
 def _policy(connection: Connection, key: FunctionKey) -> Policy | None:
-    query = select(policies).where(_is(policies, key), policies.c.qualifier == UNQUALIFIED)
+    query = select(policies).where(is_function(policies, key), policies.c.qualifier == UNQUALIFIED)
     row = connection.execute(query).first()
     return None if row is None else Policy(row.revision_id, tuple(json.loads(row.statements)))
 

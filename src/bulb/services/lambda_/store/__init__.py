@@ -1,0 +1,5 @@
+"""What Lambda keeps: the only files of this room that touch the database, one a kind of resource."""
+
+from bulb.services.lambda_.store.functions import LambdaStore, Tags
+
+__all__ = ["LambdaStore", "Tags"]
