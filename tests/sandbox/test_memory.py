@@ -11,6 +11,12 @@ from tests.sandbox.support import SMALL, ask, code_at, on_host, python_image, re
 
 pytestmark = root_only
 MB = 1 << 20
+_FILL_AND_DELETE = """
+import os
+with open('/tmp/a', 'wb') as f:
+    for _ in range(300): f.write(bytes(1 << 20))
+os.unlink('/tmp/a')
+"""
 _EAT = "held = []\nwhile True: held.append(bytearray({step} << 20)); {after}"
 
 
@@ -92,3 +98,22 @@ def test_an_end_without_a_bomb_is_no_oom(tmp_path: Path) -> None:
 
     on_host(tmp_path, body)
     assert SMALL.memory_mb == 128
+
+
+@pytest.mark.parametrize(
+    ("deed", "broken"),
+    [
+        ("held = bytearray(400 << 20); del held", True),
+        (_FILL_AND_DELETE, False),
+    ],
+)
+def test_what_the_watch_came_too_late_for_is_still_told(tmp_path: Path, deed: str, broken: bool) -> None:
+    async def body(host: SandboxHost) -> None:
+        async with running(host, python_image(), code_at(tmp_path / "code")) as sandbox:
+            await _armed(sandbox)
+            sandbox.cell.unwatch()  # as if it had no time to look
+            await ask(sandbox, deed)
+            assert sandbox.memory_peak() > 128 * MB
+            assert sandbox.broke_limit() is broken
+
+    on_host(tmp_path, body)

@@ -7,6 +7,7 @@ once, `/tmp` stays, and the next event runs init again inside its own time.
 
 import asyncio
 import math
+import signal
 import time
 from dataclasses import dataclass
 
@@ -111,11 +112,14 @@ class Environment:
             reply = await self._init_and_run(event, timeout_s, started)
         if reply is _TIMED_OUT:
             reply = failures.timed_out(event.request_id, timeout_s)
+        peak = self.sandbox.memory_peak()
+        if peak > self.spec.memory_mb * _MB and self.sandbox.broke_limit():
+            reply = self._out_of_memory(event)
         await self._settle(reply, started + timeout_s)
         duration_ms = (time.perf_counter() - started) * 1000
         if reply.status == "timeout":
             duration_ms = timeout_s * 1000
-        self._report(event, reply, started_at, duration_ms)
+        self._report(event, reply, started_at, duration_ms, peak)
         return reply
 
     async def finish(self) -> None:
@@ -174,6 +178,13 @@ class Environment:
         finally:
             timer.cancel()
             exited.remove_done_callback(process_ended)
+
+    def _out_of_memory(self, event: Event) -> Reply:
+        """It answered before it was stopped; the limit holds all the same."""
+        self.sandbox.kill_now()
+        if self._incarnation is not None:
+            self._incarnation.session.confused = True
+        return failures.exited(event.request_id, None, signal.SIGKILL)
 
     async def _init_and_run(self, event: Event, timeout_s: float, started: float) -> Reply:
         """After a reset or a failed init: init again, inside this event's time."""
@@ -262,7 +273,7 @@ class Environment:
         if incarnation is not None:
             await incarnation.close()
 
-    def _report(self, event: Event, reply: Reply, started_at: float, duration_ms: float) -> None:
+    def _report(self, event: Event, reply: Reply, started_at: float, duration_ms: float, peak: int) -> None:
         init_ms, self._init_ms = self._init_ms, None
         self._facts.emit(
             InvocationFinished(
@@ -273,7 +284,7 @@ class Environment:
                 duration_ms=duration_ms,
                 billed_ms=math.ceil(duration_ms + (init_ms or 0.0)),
                 init_ms=init_ms,
-                max_memory_mb=min(math.ceil(self.sandbox.memory_peak() / _MB), self.spec.memory_mb),
+                max_memory_mb=min(math.ceil(peak / _MB), self.spec.memory_mb),
                 status=reply.status,
                 error_type=reply.error_type,
                 trace_id=event.trace_header,

@@ -63,6 +63,9 @@ class Cell(Protocol):
     def memory_peak(self) -> int:
         """Bytes of function memory at most so far, without /tmp."""
 
+    def broke_limit(self) -> bool:
+        """The living process had more memory than its limit, but the watch has not come to stop it yet."""
+
     def reset_memory_peak(self) -> None:
         """Measure anew from here."""
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from bulb.sandbox.cell import Order
 from bulb.sandbox.cgroups import Cgroups
-from bulb.sandbox.group import MB
+from bulb.sandbox.group import MB, largest_process
 from bulb.sandbox.memory import HighTriggers, MemoryWatch, ThresholdTriggers
 from bulb.sandbox.model import ENDPOINT_PORT, RUNTIME_PORT, Code, Limits
 from bulb.sandbox.mounts import Mounts
@@ -19,6 +19,8 @@ from bulb.sandbox.network import Network, NetworkProvider
 
 _RANGES = 64
 _REMOVE_TRIES, _REMOVE_PAUSE_S = 50, 0.01
+# A forked process counts as its own what it still shares with its zygote, some 25 MB the group is not charged for.
+_SHARED_BYTES = 32 * MB
 
 
 class Identities:
@@ -233,6 +235,19 @@ class FullCell:
         if peak > self._limits.memory_mb * MB:
             peak -= self._group.memory().file
         return max(peak, 0)
+
+    def broke_limit(self) -> bool:
+        """See `Cell`. For the moment between the deed and the watch's look, which can be long on a busy machine.
+
+        The group's peak alone would not do: a file in /tmp that was deleted again is in it. So a process must have held
+        that much by itself too, beyond what it may share with the zygote.
+        """
+        watch, limit = self._watch, self._limits.memory_mb * MB
+        if watch is None or watch.exceeded:
+            return watch is not None
+        if self._group.memory_peak() <= watch.judged or self.memory_peak() <= limit:
+            return False
+        return largest_process(self._group) > limit + _SHARED_BYTES
 
     def reset_memory_peak(self) -> None:
         """See `Cell`."""

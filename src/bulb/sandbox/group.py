@@ -11,6 +11,7 @@ MB = 1 << 20
 PERIOD_US = 100_000
 _MIN_QUOTA_US = 1_000
 _PAIR = 2
+_RESIDENT = {"VmHWM", "RssFile"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,20 @@ def read_text(path: str) -> str:
         return os.read(fd, 65_536).decode()
     finally:
         os.close(fd)
+
+
+def largest_process(group: Group) -> int:
+    """The most memory that any living process of the group has held at once, in bytes; files it reads do not count."""
+    peaks = [0]
+    for pid in read_text(str(group.memory_directory / "cgroup.procs")).split():
+        try:
+            status = read_text(f"/proc/{pid}/status")
+        except OSError:
+            continue  # it has just ended
+        held = {name: int(rest.split()[0]) for name, _, rest in (row.partition(":") for row in status.splitlines())
+                if name in _RESIDENT}  # fmt: skip
+        peaks.append(held.get("VmHWM", 0) - held.get("RssFile", 0))
+    return max(peaks) * 1024
 
 
 def numbers_of(text: str) -> dict[str, int]:

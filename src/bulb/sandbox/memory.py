@@ -50,6 +50,8 @@ class MemoryWatch:
         self._stopped = False
         self.exceeded = False
         self.armed = False
+        # The highest charge that has been looked at, or foreseen by a window, and found to be within the limit.
+        self.judged = limit_bytes
 
     def start(self) -> None:
         """Begin; takes effect some milliseconds later, until then the backstop holds alone."""
@@ -79,6 +81,7 @@ class MemoryWatch:
                 low = 0 if excused < _SLACK_BYTES else max(_PAGE, used - max(_SLACK_BYTES, excused // 4))
                 await self._trigger.arm(low, high, self._crossed)
                 self.armed = True
+                self.judged = max(self.judged, high)
                 if low <= self._group.memory().total <= high:
                     return
         except OSError:

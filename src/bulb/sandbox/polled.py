@@ -42,6 +42,10 @@ class PolledCell:
         """See `Cell`: the largest of the samples."""
         return self._watch.peak if self._watch is not None else 0
 
+    def broke_limit(self) -> bool:
+        """See `Cell`: only what a sample has seen."""
+        return self.was_oom()
+
     def reset_memory_peak(self) -> None:
         """See `Cell`."""
         if self._watch is not None:

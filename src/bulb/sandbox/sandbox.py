@@ -131,6 +131,10 @@ class Sandbox:
         """Bytes of memory used at most since the last reset, without what lies in /tmp."""
         return self.cell.memory_peak()
 
+    def broke_limit(self) -> bool:
+        """The living process had more memory than its limit. Costs more than `memory_peak`: ask that first."""
+        return self.cell.broke_limit()
+
     def reset_memory_peak(self) -> None:
         """Measure anew from here."""
         self.cell.reset_memory_peak()
