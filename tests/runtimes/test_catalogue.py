@@ -8,7 +8,7 @@ import botocore
 import pytest
 
 from bulb.core.errors import AwsError, NotSupported
-from bulb.runtimes.catalogue import RUNTIMES, check_runtime
+from bulb.runtimes.catalogue import RUNTIMES, State, check_runtime
 
 
 def test_the_list_is_the_service_models() -> None:
@@ -49,6 +49,10 @@ def test_deprecated() -> None:
     )
 
 
-def test_known_but_not_run_here() -> None:
-    with pytest.raises(NotSupported, match="java21"):
-        check_runtime("java21")
+def test_functions_of_runtimes_that_are_not_run_here_can_be_created() -> None:
+    assert check_runtime("ruby3.4").state is State.KNOWN
+
+
+def test_customer_managed_runtimes_are_refused() -> None:
+    with pytest.raises(NotSupported, match="custom"):
+        check_runtime("custom")

@@ -11,6 +11,7 @@ from bulb.core.errors import BulbError
 _COMMANDS = {
     "up": "Run a server until it is told to stop.",
     "status": "What a running server is and can do.",
+    "runtimes": "Which runtimes run on this machine, and how to get the others.",
     "env": "Shell exports that point any AWS SDK at a server.",
     "demo": "Upload a picture to a throw-away server and watch it become three thumbnails.",
     "invoke": "Invoke a function and print its answer.",

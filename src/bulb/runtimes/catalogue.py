@@ -1,8 +1,9 @@
 """Every runtime identifier Lambda knows, and what Bulb does with it.
 
 The SDK's enum still lists every identifier there ever was; the service refuses retired ones on create and update. Three
-states here: `RUN` (Bulb runs it, given an interpreter), `KNOWN` (valid for AWS, not run by Bulb yet: refused as not
-supported), `DEPRECATED` (refused as AWS refuses it). Dates: November 2026.
+states here: `RUN` (Bulb runs it, given an interpreter), `KNOWN` (functions can be created; invoking says that Bulb does
+not run it yet), `DEPRECATED` (refused as AWS refuses it). Dates: November 2026; python3.10 is past its deprecation date
+but not yet past the thirty days after which creating is blocked.
 """
 
 import hashlib
@@ -59,8 +60,7 @@ _ALL = (
     *_family("java", ".al2", State.KNOWN, "8"),
     *_family("java", "", State.KNOWN, "11", "17", "21", "25"),
     *_family("python", "", State.DEPRECATED, "2.7", "3.6", "3.7", "3.8", "3.9"),
-    *_family("python", "", State.KNOWN, "3.10"),
-    *_family("python", "", State.RUN, "3.11", "3.12", "3.13", "3.14"),
+    *_family("python", "", State.RUN, "3.10", "3.11", "3.12", "3.13", "3.14"),
     *_family("dotnetcore", "", State.DEPRECATED, "1.0", "2.0", "2.1", "3.1"),
     *_family("dotnet", "", State.DEPRECATED, "6"),
     *_family("dotnet", "", State.KNOWN, "8", "10"),
@@ -73,7 +73,8 @@ _ALL = (
     Runtime("provided.al2023", "provided", "al2023", State.KNOWN),
     *_family("nodejs", ".x", State.KNOWN, "26"),
     *_family("python", "", State.KNOWN, "3.15"),
-    *_family("java", ".al2023", State.KNOWN, "8", "11", "17"),
+    *_family("java", ".al2023", State.KNOWN, "8"),
+    *_family("java", ".al2023", State.KNOWN, "11", "17"),
     Runtime("custom", "custom", "", State.KNOWN),
 )
 RUNTIMES = {runtime.identifier: runtime for runtime in _ALL}
@@ -89,7 +90,7 @@ def check_runtime(identifier: str) -> Runtime:
     """The runtime a function may be created with.
 
     Raises AwsError InvalidParameterValueException, in AWS's words, for an unknown or retired identifier, and
-    NotSupported for one Bulb does not run.
+    NotSupported for customer-managed ones.
     """
     found = RUNTIMES.get(identifier)
     if found is None:
@@ -105,6 +106,6 @@ def check_runtime(identifier: str) -> Runtime:
             f"The runtime parameter of {identifier} is no longer supported for creating or updating AWS Lambda "
             "functions. We recommend you use a supported runtime while creating or updating functions.",
         )
-    if found.state is State.KNOWN:
-        raise NotSupported(f"the runtime {identifier}")
+    if found.family == "custom":
+        raise NotSupported("customer-managed runtimes (custom)")
     return found

@@ -14,16 +14,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bulb.runtimes.catalogue import RUNNABLE, Runtime
+from bulb.runtimes.catalogue import RUNNABLE, Runtime, State
+from bulb.runtimes.languages import LANGUAGES, Answer, Language
 
 _PROBE_TIMEOUT_S = 10
-_PYTHON_PROBE = (
-    "import os,platform,sys;"
-    "print(platform.python_implementation(),platform.python_version(),sys.base_prefix,os.path.realpath(sys.executable),sep='\\n')"
-)
-_NODE_PROBE = (
-    "console.log(['Node.js', process.versions.node, '', require('fs').realpathSync(process.execPath)].join('\\n'))"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +42,8 @@ class Missing:
         return f"{self.reason} {self.how}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Probed:
-    """What an executable said about itself. An empty version: it could not be run."""
-
-    version: str = ""
-    prefix: str = ""
-    executable: str = ""
+# An executable that is not what its name says, or could not be run.
+_NOTHING = Answer("")
 
 
 class Interpreters:
@@ -89,6 +78,12 @@ class Interpreters:
         return list(await asyncio.gather(*(self.find(runtime) for runtime in RUNNABLE)))
 
     def _look(self, runtime: Runtime) -> Interpreter | Missing:
+        if runtime.state is not State.RUN:
+            return Missing(
+                runtime.identifier,
+                f"Bulb does not run {runtime.identifier} yet.",
+                "Package the function for provided.al2023 with a bootstrap of its own, or use another runtime.",
+            )
         override = self._overrides.get(runtime.identifier)
         if override is not None:
             return self._take_override(runtime, override)
@@ -114,38 +109,23 @@ class Interpreters:
 
         Shims come last: each is a script that may start anything.
         """
-        name = f"python{runtime.version}" if runtime.family == "python" else "node"
+        language = LANGUAGES[runtime.family]
+        name = language.executable.format(v=runtime.version)
         places = [Path(part) / name for part in (*self._path.split(os.pathsep), "/usr/local/bin", "/usr/bin") if part]
         shims = [place for place in places if "shims" in place.parts]
-        yield from self._managed(runtime, name)
+        yield from self._managed(language, runtime.version, name)
         yield from (place for place in places if place not in shims)
         yield from shims
 
-    def _managed(self, runtime: Runtime, name: str) -> Iterator[Path]:
-        """What version managers installed."""
-        version = runtime.version
-        patterns: tuple[str, ...]
-        if runtime.family == "python":
-            if self._pyenv is not None:
-                yield from _newest(self._pyenv / "versions", f"{version}*/bin/{name}")
-            patterns = (
-                f".local/share/uv/python/cpython-{version}*/bin/{name}",
-                f".asdf/installs/python/{version}*/bin/{name}",
-                f".local/share/mise/installs/python/{version}*/bin/{name}",
-            )
-        else:
-            patterns = (
-                f".nvm/versions/node/v{version}.*/bin/node",
-                f".local/share/fnm/node-versions/v{version}.*/installation/bin/node",
-                f".fnm/node-versions/v{version}.*/installation/bin/node",
-                f".volta/tools/image/node/{version}.*/bin/node",
-                f".asdf/installs/nodejs/{version}.*/bin/node",
-                f".local/share/mise/installs/node/{version}*/bin/node",
-            )
-            yield from _newest(Path("/usr/local/lib/node_modules"), "node*/bin/node")
+    def _managed(self, language: Language, version: str, name: str) -> Iterator[Path]:
+        """What version managers and distributions installed beside each other."""
+        if language.pyenv and self._pyenv is not None:
+            yield from _newest(self._pyenv / "versions", f"{version}*/bin/{name}")
         if self._home is not None:
-            for pattern in patterns:
-                yield from _newest(self._home, pattern)
+            for pattern in language.managed:
+                yield from _newest(self._home, pattern.format(v=version))
+        for pattern in language.system:
+            yield from _newest(Path("/"), pattern.format(v=version))
 
 
 class _Memory:
@@ -155,20 +135,20 @@ class _Memory:
         self._file = file
         self._entries: dict[str, dict[str, str]] | None = None
 
-    def probe(self, executable: Path, family: str) -> _Probed:
+    def probe(self, executable: Path, family: str) -> Answer:
         """What `executable` is; runs it only when it was never seen like this."""
         try:
             found = executable.stat()
             if not os.access(executable, os.X_OK):
-                return _Probed()
+                return _NOTHING
         except OSError:
-            return _Probed()
+            return _NOTHING
         key = f"{executable}:{found.st_size}:{found.st_mtime_ns}"
         entries = self._load()
         if key not in entries:
             entries[key] = asdict(_run_probe(executable, family))
             self._save(entries)
-        return _Probed(**entries[key])
+        return Answer(**entries[key])
 
     def _load(self) -> dict[str, dict[str, str]]:
         if self._entries is None:
@@ -190,30 +170,31 @@ class _Memory:
             return
 
 
-def _run_probe(executable: Path, family: str) -> _Probed:
-    arguments = ("-I", "-S", "-c", _PYTHON_PROBE) if family == "python" else ("-e", _NODE_PROBE)
+def _run_probe(executable: Path, family: str) -> Answer:
+    language = LANGUAGES[family]
     try:
         answer = subprocess.run(  # noqa: S603 - an interpreter of the operator's own machine
-            (str(executable), *arguments),
+            (str(executable), *language.probe),
             capture_output=True,
             text=True,
             timeout=_PROBE_TIMEOUT_S,
             env={"PATH": os.defpath},
             check=True,
         )
-        kind, version, prefix, real = answer.stdout.splitlines()
     except (OSError, subprocess.SubprocessError, ValueError):
-        return _Probed()
-    if kind not in ("CPython", "Node.js"):
-        return _Probed()
-    return _Probed(version, prefix or str(_prefix_of(Path(real))), real)
+        return _NOTHING
+    said = language.read(answer.stdout or answer.stderr)
+    if said is None:
+        return _NOTHING
+    real = Path(said.executable)
+    return Answer(said.version, said.prefix or str(_prefix_of(real)), said.executable)
 
 
 def _prefix_of(executable: Path) -> Path:
     return executable.parent.parent if executable.parent.name == "bin" else executable.parent
 
 
-def _interpreter(runtime: Runtime, probed: _Probed) -> Interpreter:
+def _interpreter(runtime: Runtime, probed: Answer) -> Interpreter:
     executable, prefix = Path(probed.executable), Path(probed.prefix)
     return Interpreter(runtime.identifier, executable, prefix, probed.version)
 
@@ -244,14 +225,9 @@ def _unique(paths: Iterator[Path]) -> Iterator[Path]:
 
 
 def _missing(runtime: Runtime) -> Missing:
-    if runtime.family == "python":
-        name = f"python{runtime.version}"
-        command = f"uv python install {runtime.version}"
-    else:
-        name = f"Node.js {runtime.version}"
-        command = f"nvm install {runtime.version}"
+    language = LANGUAGES[runtime.family]
     return Missing(
         runtime.identifier,
-        f"{name} is not on this machine.",
-        f"Install it with `{command}` or your package manager.",
+        f"{language.title}{runtime.version} is not on this machine.",
+        language.install.format(v=runtime.version),
     )
