@@ -5,7 +5,9 @@ The cache is told of each of our own commits. A version read before a commit is 
 
 import asyncio
 import contextlib
+import random
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from bulb.core.errors import AwsError, BulbError
 from bulb.core.facts import FunctionRef
@@ -21,6 +23,23 @@ PENDING_PATIENCE_S = 1.0
 MAX_CACHED = 10_000
 
 
+@dataclass(frozen=True, slots=True)
+class _Split:
+    """An alias of two versions. `weight` is the share of the `other` one, of 1.0."""
+
+    own: str
+    other: str
+    weight: float
+
+    def pick(self, chance: float) -> str:
+        """The version for a request that drew `chance`."""
+        return self.other if chance < self.weight else self.own
+
+
+# A qualifier as callers name it; or an alias of two versions together with the one that was picked.
+_Slot = str | None | tuple[str | None, str]
+
+
 class Catalog:
     """Implements `FunctionCatalog` of the invoke room."""
 
@@ -30,13 +49,19 @@ class Catalog:
         packages: Packages,
         activator: Activator,
         expected: Callable[[FunctionSpec], None] = lambda spec: None,
+        chance: Callable[[], float] = random.random,
     ) -> None:
-        """`expected` is told what is prefetched; it returns at once."""
+        """`expected` is told what is prefetched; it returns at once.
+
+        `chance` gives numbers from 0.0 up to 1.0: each request to an alias of two versions draws one, and which version
+        the last one got does not matter.
+        """
         self._expected = expected
+        self._chance = chance
         self._store = store
         self._packages = packages
         self._activator = activator
-        self._cache: dict[FunctionKey, dict[str | None, Resolved]] = {}
+        self._cache: dict[FunctionKey, dict[_Slot, Resolved | _Split]] = {}
         self._changes = 0
         self._prefetching: set[asyncio.Task[None]] = set()
         store.on_change(self._forget)
@@ -50,7 +75,10 @@ class Catalog:
         key = FunctionKey(account, region, name)
         cached = self._cache.get(key)
         if cached is not None and (found := cached.get(qualifier)) is not None:
-            return found
+            if type(found) is _Split:
+                found = cached.get((qualifier, found.pick(self._chance())))
+            if type(found) is Resolved:
+                return found
         return await self._load(key, qualifier)
 
     def prefetch(self, ref: FunctionRef) -> None:
@@ -62,28 +90,45 @@ class Catalog:
     async def _prefetch(self, ref: FunctionRef) -> None:
         # Whoever invokes is told what is wrong; a database that is being closed is nobody's business here.
         with contextlib.suppress(AwsError, BulbError):
-            self._expected((await self.resolve(ref.account, ref.region, ref.name, None)).spec)
+            qualifier = None if ref.version == LATEST else ref.version
+            self._expected((await self.resolve(ref.account, ref.region, ref.name, qualifier)).spec)
 
     async def _load(self, key: FunctionKey, qualifier: str | None) -> Resolved:
         changes = self._changes
-        record = await self._record(key, qualifier)
+        slot, record = await self._found(key, qualifier)
         if record.state == "Pending":
             await self._activator.settled(record.ref, PENDING_PATIENCE_S)
             changes = self._changes
-            record = await self._record(key, qualifier)
+            slot, record = await self._found(key, qualifier)
         resolved = Resolved(await self._spec(record), key.qualified_arn(qualifier))
         if changes == self._changes:
-            self._keep(key, qualifier, resolved)
+            self._keep(key, slot, resolved)
         return resolved
 
-    async def _record(self, key: FunctionKey, qualifier: str | None) -> FunctionRecord:
-        """`$LATEST` is the only version there is; numbers and aliases will be looked up here."""
-        record = None
-        if qualifier in (None, LATEST):
-            record = await self._store.find(key.version(LATEST))
+    async def _meant(self, key: FunctionKey, qualifier: str | None) -> tuple[_Slot, str]:
+        """Where the answer is kept, and which version it is this time."""
+        if qualifier is None or qualifier == LATEST:
+            return qualifier, LATEST
+        if qualifier.isdecimal():
+            return qualifier, qualifier
+        changes = self._changes
+        alias = await self._store.aliases.find(key, qualifier)
+        if alias is None:
+            raise errors.function_not_found(key, qualifier)
+        for other, weight in alias.weights.items():
+            split = _Split(alias.version, other, weight)
+            if changes == self._changes:
+                self._keep(key, qualifier, split)
+            version = split.pick(self._chance())
+            return (qualifier, version), version
+        return qualifier, alias.version
+
+    async def _found(self, key: FunctionKey, qualifier: str | None) -> tuple[_Slot, FunctionRecord]:
+        slot, version = await self._meant(key, qualifier)
+        record = await self._store.find(key.version(version))
         if record is None:
             raise errors.function_not_found(key, qualifier)
-        return record
+        return slot, record
 
     async def _spec(self, record: FunctionRecord) -> FunctionSpec:
         running = record.running
@@ -109,10 +154,10 @@ class Catalog:
             variables=running.variables or {},
         )
 
-    def _keep(self, key: FunctionKey, qualifier: str | None, resolved: Resolved) -> None:
+    def _keep(self, key: FunctionKey, slot: _Slot, found: Resolved | _Split) -> None:
         if len(self._cache) >= MAX_CACHED:
             self._cache.clear()
-        self._cache.setdefault(key, {})[qualifier] = resolved
+        self._cache.setdefault(key, {})[slot] = found
 
     def _forget(self, key: FunctionKey) -> None:
         self._changes += 1

@@ -1,5 +1,7 @@
 """Lambda's refusals, each with AWS's own text. Names follow the exceptions of the service model."""
 
+from collections.abc import Sequence
+
 from bulb.core.errors import AwsError
 from bulb.services.lambda_.model import FunctionKey
 
@@ -64,6 +66,17 @@ def stale_revision(read_with: str) -> AwsError:
         f"Call the {read_with} API to retrieve the latest Revision Id",
         status=412,
     )
+
+
+def version_in_use(aliases: Sequence[str]) -> AwsError:
+    """A version that aliases point to cannot be deleted."""
+    named = ", ".join(aliases)
+    return conflict(f"Unable to delete version because the following aliases reference it: [{named}]")
+
+
+def invalid_token() -> AwsError:
+    """A Marker that no list of ours gave out."""
+    return invalid("The pagination token is invalid.")
 
 
 def entity_too_large(message: str) -> AwsError:

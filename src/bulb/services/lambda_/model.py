@@ -1,8 +1,10 @@
-"""Frozen values of the Lambda room: a version of a function, what it is made of, and its policy."""
+"""Frozen values of the Lambda room: a version of a function, what it is made of, its aliases and its policy."""
 
 import base64
+import hashlib
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
 from bulb.core.arn import arn
@@ -85,6 +87,12 @@ class Definition:
     architecture: str = "x86_64"
     variables: Mapping[str, str] | None = None
 
+    @property
+    def fingerprint(self) -> str:
+        """Equal for definitions that differ in nothing a caller can see."""
+        members = json.dumps(asdict(replace(self, identity="")), sort_keys=True)
+        return hashlib.sha256(members.encode()).hexdigest()
+
 
 @dataclass(frozen=True, slots=True)
 class FunctionRecord:
@@ -92,6 +100,7 @@ class FunctionRecord:
 
     `definition` is what the API shows, `running` what invocations use: None until the function is first Active, and
     the old one while an update is in progress. `failure` says why `state` or `update_status` is Failed.
+    `published_from` of a numbered version is the fingerprint of the `$LATEST` it is a copy of.
     """
 
     ref: FunctionRef
@@ -102,6 +111,7 @@ class FunctionRecord:
     state: State = "Pending"
     update_status: UpdateStatus | None = None
     failure: str | None = None
+    published_from: str | None = None
 
     @property
     def is_settled(self) -> bool:
@@ -131,13 +141,51 @@ class FunctionRecord:
             return replace(self, state="Failed", update_status=None, failure=failure, revision_id=revision_id)
         return replace(self, update_status="Failed", failure=failure, revision_id=revision_id)
 
+    def published(self, number: str, description: str | None, revision_id: str, now: float) -> "FunctionRecord":
+        """A version with this number, made from `$LATEST`: Active at once unless the code is still being made ready.
+
+        An update of `$LATEST` that is under way does not hold it up: its code was unpacked when it was accepted.
+        """
+        definition = self.definition if description is None else replace(self.definition, description=description)
+        ready = self.state == "Active" and self.update_status != "Failed"
+        return FunctionRecord(
+            ref=key_of(self.ref).version(number),
+            revision_id=revision_id,
+            last_modified=now,
+            definition=definition,
+            running=definition if ready else None,
+            state="Active" if ready else "Pending",
+            update_status="Successful" if ready else None,
+            published_from=self.definition.fingerprint,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """A name for a version. `weights` gives other versions their share of the invocations, each 0.0 to 1.0."""
+
+    name: str
+    version: str
+    revision_id: str
+    description: str = ""
+    weights: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """Every version it may invoke, its own first."""
+        return (self.version, *self.weights)
+
+
+_POLICY_HEAD = {"Version": "2012-10-17", "Id": "default"}
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A resource policy: its statements in order, as they appear in the document."""
+    """A resource policy: its statements in order, and the other members of its document, as they appear there."""
 
     revision_id: str
     statements: tuple[Mapping[str, Any], ...]
+    head: Mapping[str, Any] = field(default_factory=lambda: _POLICY_HEAD)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,5 +20,5 @@ def position(text: str | None) -> tuple[str, str] | None:
     try:
         name, _, version = base64.b64decode(text, altchars=b"-_", validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError, ValueError):
-        raise errors.invalid("The pagination token is invalid.") from None
+        raise errors.invalid_token() from None
     return name, version

@@ -1,11 +1,13 @@
 """Lambda's tables.
 
-One row of `lambda_functions` is a function; one row of `lambda_versions` is one of its versions: `$LATEST` today,
-numbers once versions are published (`next_version` is never lowered, so a number is never used twice).
+One row of `lambda_functions` is a function; one row of `lambda_versions` is one of its versions: `$LATEST` and the
+published numbers (`next_version` is never lowered, so a number is never used twice). `published_from` of a number is
+the fingerprint of the `$LATEST` it was made from.
 `definition` is the code and configuration the API shows and `running` the one that invocations use; they differ while
 an update is in progress, and `running` is null until the first one is ready. Both are JSON documents, because nothing
-ever searches inside them; each holds one reference to its code blob. A policy belongs to a function (`qualifier` is
-empty) or to one of its versions or aliases. `weights` of an alias is a JSON object from version to probability.
+ever searches inside them; each holds one reference to its code blob. `weights` of an alias is a JSON object from
+version to probability. A policy belongs to a function (`qualifier` is empty) or to one of its versions or aliases;
+`head` is what its document says besides its statements.
 
 Tables that say `part_of` a function lose their rows with it; see `services/lambda_/store/keys.py`.
 """
@@ -40,6 +42,7 @@ versions = Table(
     Column("definition", Text, nullable=False),
     Column("running", Text),
     Column("code_size", BigInteger, nullable=False),
+    Column("published_from", Text),
     ForeignKeyConstraint(
         ["account", "region", "name"],
         ["lambda_functions.account", "lambda_functions.region", "lambda_functions.name"],
@@ -78,6 +81,7 @@ policies = Table(
     Column("qualifier", ByteText, primary_key=True),
     Column("revision_id", Text, nullable=False),
     Column("statements", Text, nullable=False),
+    Column("head", Text, nullable=False),
     ForeignKeyConstraint(
         ["account", "region", "name"],
         ["lambda_functions.account", "lambda_functions.region", "lambda_functions.name"],

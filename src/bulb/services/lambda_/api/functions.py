@@ -41,7 +41,7 @@ class FunctionOperations:
             raise errors.already_exists(target.key)
         code = await self._packages.accept(call.account, call.region, params["Code"])
         record = FunctionRecord(ref, request_id(), call.now, draft.with_code(code, request_id()))
-        await self._store.create(record, params.get("Tags", {}), call.now, self._options.code_storage_bytes)
+        await self._store.create(record, params.get("Tags", {}), call.now, self._options.code_storage_bytes, None)
         self._activator.begin(ref)
         return views.configuration(record)
 
@@ -74,7 +74,7 @@ class FunctionOperations:
                 return {"Functions": []}  # Lambda@Edge copies of another region's functions: there are none
         limit = min(call.params.get("MaxItems", paging.MAX_PAGE), paging.MAX_PAGE)
         after = paging.position(call.params.get("Marker"))
-        records = await self._store.page(call.account, call.region, after, limit + 1, every_version)
+        records = await self._store.versions.of_account(call.account, call.region, after, limit + 1, every_version)
         shown = records[:limit]
         answer: Answer = {
             "Functions": [views.summary(record, record.ref.version if every_version else None) for record in shown]

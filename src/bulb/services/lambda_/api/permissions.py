@@ -21,12 +21,12 @@ class PermissionOperations:
         key = _unqualified(call)
         new = permissions.statement(key, params)
 
-        def decide(exists: bool, policy: Policy | None) -> Policy:
+        def decide(exists: bool, qualified: bool, policy: Policy | None) -> Policy:
             if not exists:
                 raise errors.function_not_found(key)
             return permissions.added(policy, new, request_id(), params.get("RevisionId"))
 
-        await self._store.change_policy(key, decide)
+        await self._store.policies.change(key, None, decide)
         return {"Statement": permissions.compact(new)}
 
     async def remove_permission(self, call: Call) -> Answer:
@@ -34,18 +34,18 @@ class PermissionOperations:
         params = call.params
         key = _unqualified(call)
 
-        def decide(exists: bool, policy: Policy | None) -> Policy | None:
+        def decide(exists: bool, qualified: bool, policy: Policy | None) -> Policy | None:
             if not exists:
                 raise errors.not_found(f"No policy found for: {key.arn}")
             return permissions.removed(policy, params["StatementId"], request_id(), params.get("RevisionId"))
 
-        await self._store.change_policy(key, decide)
+        await self._store.policies.change(key, None, decide)
         return {}
 
     async def get_policy(self, call: Call) -> Answer:
         """The policy as JSON text."""
         target = names.target(call)
-        policy = await self._store.policy(target.key) if target.qualifier is None else None
+        policy = await self._store.policies.find(target.key, None) if target.qualifier is None else None
         if policy is None:
             raise errors.no_such_resource()
         return {"Policy": permissions.document(policy), "RevisionId": policy.revision_id}
@@ -63,7 +63,7 @@ class PermissionOperations:
         if qualifier not in ("", LATEST) or await self._store.find(key.version(LATEST)) is None:
             return f"Function not found: {function_arn}"
         if self._enforced:
-            policy = await self._store.policy(key)
+            policy = await self._store.policies.find(key, None)
             if not permissions.allows_service(policy, "s3.amazonaws.com", bucket_arn, account):
                 return "The function's policy does not let s3.amazonaws.com invoke it for this bucket"
         return None

@@ -2,7 +2,7 @@
 
 A table whose rows belong to a function names its columns `account`, `region` and `name` and says
 `info={"part_of": "function"}`: its rows go when the function goes. With a column `qualifier` as well, the rows of a
-version's number go with that version.
+version's number go with that version, those of an alias with that alias.
 """
 
 from typing import Any
@@ -50,13 +50,22 @@ def remove_function(connection: Connection, key: FunctionKey) -> None:
     connection.execute(delete(functions).where(is_function(functions, key)))
 
 
+def remove_alias(connection: Connection, key: FunctionKey, name: str) -> None:
+    """Delete an alias and everything that is attached to its name."""
+    _remove_qualified(connection, key, name)
+    connection.execute(delete(aliases).where(is_function(aliases, key), aliases.c.alias == name))
+
+
 def remove_version(connection: Connection, ref: FunctionRef) -> None:
     """Delete a version and everything that is attached to its number."""
+    _remove_qualified(connection, key_of(ref), ref.version)
+    connection.execute(delete(versions).where(is_version(ref)))
+
+
+def _remove_qualified(connection: Connection, key: FunctionKey, qualifier: str) -> None:
     for table in reversed(metadata.sorted_tables):
         if table.info.get("part_of") == "function" and "qualifier" in table.c:
-            mine = is_function(table, key_of(ref))
-            connection.execute(delete(table).where(mine, table.c.qualifier == ref.version))
-    connection.execute(delete(versions).where(is_version(ref)))
+            connection.execute(delete(table).where(is_function(table, key), table.c.qualifier == qualifier))
 
 
 def _any(connection: Connection, query: Select[Any]) -> bool:
