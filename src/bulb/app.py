@@ -31,6 +31,7 @@ from bulb.http.message import Handler, Request, Response
 from bulb.http.server import HttpServer, serve_tcp
 from bulb.identity.credentials import Identities
 from bulb.invoke.asynchronous import AsyncInvocations
+from bulb.invoke.concurrency import Concurrency, Limits
 from bulb.invoke.dispatcher import Dispatcher
 from bulb.invoke.model import AsyncInvoker, Invoker
 from bulb.pages import Pages
@@ -213,7 +214,9 @@ class _House:
         self.pool.start()
 
     def _open_invoke(self) -> None:
-        self.dispatcher = Dispatcher(self.pool, self.facts, self.clock)
+        config = self.config
+        self.concurrency = Concurrency(Limits(config.account_concurrency, config.request_rate, config.scaling_rate))
+        self.dispatcher = Dispatcher(self.pool, self.concurrency, self.facts, self.clock)
         self.lambda_store = lambda_.LambdaStore(self.database, self.blobs)
         self.s3_store = s3.S3Store.over(self.database, self.blobs)
         packages = lambda_.Packages(self.blobs, self.codes, s3.ObjectReader(self.s3_store))

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bulb.core.errors import BulbError
+from bulb.core.limits import ACCOUNT_CONCURRENCY
 
 Egress = Literal["nat", "none"]
 Isolation = Literal["best", "full", "userns", "plain"]
@@ -62,6 +63,9 @@ class Config:
     `database` is a SQLAlchemy URL; None means SQLite inside `data`. `isolation` other than `best` insists on that rung.
     `credentials` `any` takes every signature unlooked at, `required` only those of keys that were issued here, and
     `auto` is `any` on loopback and `required` wherever somebody else could reach the server.
+    `account_concurrency` is how many invocations an account may have at once in one region; `request_rate` how many may
+    begin in a second for each of these, `scaling_rate` how many environments of one function may be started in ten
+    seconds; with 0 there is no such limit.
     `interpreters` maps a runtime (`python3.12`) to the executable that runs it, whatever its version.
     """
 
@@ -77,6 +81,9 @@ class Config:
     idle: float = 600.0
     freeze_after: float = 0.1
     capacity: int = 0
+    account_concurrency: int = ACCOUNT_CONCURRENCY
+    request_rate: float = 10.0
+    scaling_rate: float = 1000.0
     access_log: bool = False
     interpreters: Mapping[str, str] = field(default_factory=dict)
     surroundings: Surroundings = Surroundings()

@@ -32,6 +32,9 @@ def test_the_defaults_that_are_told_are_the_defaults() -> None:
         "idle",
         "freeze_after",
         "capacity",
+        "account_concurrency",
+        "request_rate",
+        "scaling_rate",
     }
     told = {option.name: str(getattr(option, "help", "")) for option in up.command.params}
     for name in plain:

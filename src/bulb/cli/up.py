@@ -50,6 +50,19 @@ DRAIN_S = 30.0
 @click.option("--freeze-after", type=float, help="Seconds until an idle environment is frozen.  [default: 0.1]")
 @click.option("--capacity", type=int, help="Most environments at once; 0 computes it from the machine.  [default: 0]")
 @click.option(
+    "--account-concurrency", type=int, help="Most invocations of an account at once in one region.  [default: 1000]"
+)
+@click.option(
+    "--request-rate",
+    type=float,
+    help="Invocations a second for each unit of concurrency; 0 for no limit.  [default: 10]",
+)
+@click.option(
+    "--scaling-rate",
+    type=float,
+    help="New environments of one function in ten seconds; 0 for no limit.  [default: 1000]",
+)
+@click.option(
     "--access-log/--no-access-log", default=None, help="One line per request on standard error.  [default: no]"
 )
 def command(**flags: Any) -> None:

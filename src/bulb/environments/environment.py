@@ -25,7 +25,7 @@ from bulb.core.limits import INIT_TIMEOUT_S
 from bulb.environments import failures
 from bulb.environments.incarnation import Incarnation
 from bulb.environments.model import Event, FunctionSpec, Reply
-from bulb.environments.ports import EnvironmentLog
+from bulb.environments.ports import EnvironmentLog, Lease
 from bulb.environments.runtime_api import InitFailure, RuntimeSession, Work, deadline_ms
 from bulb.environments.starting import Starter
 from bulb.environments.states import State, move
@@ -69,6 +69,7 @@ class Environment:
         self.born_at = clock.now()
         self.idle_since = 0.0
         self.retired = False
+        self.lease: Lease | None = None
         self._log = log
         self._starter = starter
         self._facts = facts
@@ -129,6 +130,12 @@ class Environment:
         await self._asks(incarnation.session, self._finish_by - time.perf_counter())
         if self._state is State.FINISHING:
             await self._rest(incarnation.session)
+
+    def end_lease(self) -> None:
+        """Whoever counts invocations is told that the present one is over."""
+        if self.lease is not None:
+            self.lease.release()
+            self.lease = None
 
     def tail(self) -> bytes:
         """The last 4 KB of the log of the invocation that just ended."""

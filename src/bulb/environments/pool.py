@@ -98,11 +98,13 @@ class EnvironmentPool:
         return environment
 
     def release(self, environment: Environment) -> None:
-        """The caller is done with it."""
+        """The caller is done with it. Its lease ends when its handler does."""
+        if environment.state is State.FINISHING:
+            self._do(self._release_finished(environment))
+            return
+        environment.end_lease()
         if environment.state is State.ENDED:
             self._alive.discard(environment)
-        elif environment.state is State.FINISHING:
-            self._do(self._release_finished(environment))
         elif environment.retired:
             self._end(environment, "update")
         elif environment.state in (State.BUSY, State.INIT):
@@ -117,7 +119,11 @@ class EnvironmentPool:
 
     async def _release_finished(self, environment: Environment) -> None:
         """Its caller has the answer; it is of use to others only when its handler has really ended."""
-        await environment.finish()
+        try:
+            await environment.finish()
+        except BaseException:
+            environment.end_lease()
+            raise
         self.release(environment)
 
     def expect(self, spec: FunctionSpec) -> None:

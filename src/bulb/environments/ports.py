@@ -33,6 +33,13 @@ class LogBook(Protocol):
         """
 
 
+class Lease(Protocol):
+    """The right to run one invocation (invoke/concurrency.py)."""
+
+    def release(self) -> None:
+        """The invocation is over."""
+
+
 class RoleCredentials(Protocol):
     """Credentials of a role session."""
 

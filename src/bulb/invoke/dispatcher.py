@@ -1,24 +1,26 @@
 """One invocation, from a resolved function to its answer: the warm path of the whole house.
 
 Warm, it does not wait for anything but the function: no database, no lock, no disk. The client going away does not stop
-the function, as on AWS; the environment is given back whatever happens.
+the function, as on AWS; the environment is given back whatever happens, and with it the lease of its concurrency.
 """
 
 from bulb.core.clock import Clock
 from bulb.core.errors import AwsError
-from bulb.core.facts import Facts, InvocationThrottled
+from bulb.core.facts import Facts, FunctionRef, InvocationThrottled
 from bulb.core.ids import hex_id, trace_id
 from bulb.environments.environment import Environment
-from bulb.environments.model import Event
+from bulb.environments.model import Event, FunctionSpec
 from bulb.environments.pool import EnvironmentPool, NoCapacityError
+from bulb.invoke.concurrency import Concurrency, ThrottledError
 from bulb.invoke.model import Invocation, Outcome
 
 
 class Dispatcher:
     """Implements `Invoker` over the pool of environments."""
 
-    def __init__(self, pool: EnvironmentPool, facts: Facts, clock: Clock) -> None:
+    def __init__(self, pool: EnvironmentPool, concurrency: Concurrency, facts: Facts, clock: Clock) -> None:
         self._pool = pool
+        self._concurrency = concurrency
         self._facts = facts
         self._clock = clock
         self.in_flight = 0
@@ -26,12 +28,12 @@ class Dispatcher:
     async def invoke(self, invocation: Invocation) -> Outcome:
         """The function's answer.
 
-        Raises AwsError TooManyRequestsException when the machine has no room, InvalidRuntimeException when it lacks the
-        interpreter.
+        Raises AwsError TooManyRequestsException when the account, the function or the machine has no room,
+        InvalidRuntimeException when the machine lacks the interpreter.
         """
         self.in_flight += 1
         try:
-            environment = self._pool.take_idle(invocation.spec) or await self._create(invocation)
+            environment = await self._acquire(invocation.spec)
             try:
                 return await self._run(environment, invocation)
             finally:
@@ -39,13 +41,34 @@ class Dispatcher:
         finally:
             self.in_flight -= 1
 
-    async def _create(self, invocation: Invocation) -> Environment:
+    async def _acquire(self, spec: FunctionSpec) -> Environment:
+        """An environment with its lease, the caller's until the pool has it back."""
         try:
-            return await self._pool.create(invocation.spec)
+            lease = self._concurrency.enter(spec.ref, self._clock.now())
+        except ThrottledError as refusal:
+            raise self._throttled(spec.ref, refusal.reason) from None
+        environment = self._pool.take_idle(spec)
+        if environment is None:
+            try:
+                environment = await self._create(spec)
+            except BaseException:
+                lease.release()
+                raise
+        environment.lease = lease
+        return environment
+
+    async def _create(self, spec: FunctionSpec) -> Environment:
+        try:
+            self._concurrency.start(spec.ref, self._clock.now())
+            return await self._pool.create(spec)
+        except ThrottledError as refusal:
+            raise self._throttled(spec.ref, refusal.reason) from None
         except NoCapacityError:
-            reason = "ConcurrentInvocationLimitExceeded"
-            self._facts.emit(InvocationThrottled(invocation.spec.ref, self._clock.now(), reason))
-            raise throttled(reason) from None
+            raise self._throttled(spec.ref, "ConcurrentInvocationLimitExceeded") from None
+
+    def _throttled(self, function: FunctionRef, reason: str) -> AwsError:
+        self._facts.emit(InvocationThrottled(function, self._clock.now(), reason))
+        return throttled(reason)
 
     async def _run(self, environment: Environment, invocation: Invocation) -> Outcome:
         event = Event(
