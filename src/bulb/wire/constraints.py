@@ -154,14 +154,42 @@ class _Compiler:
 
     def _map(self, shape: Shape) -> _Check:
         key_check, value_check = self.of(shape.key), self.of(shape.value)
+        keys, values = self._all_of("Map keys", shape.key), self._all_of("Map value", shape.value)
 
         def run(value: Any, path: str, found: Violations) -> None:
+            broken: Violations = []
+            for key in value:
+                key_check(key, path, broken)
+            if broken:
+                found.append(_sentence(value, path, keys))
+            broken = []
             for key, item in value.items():
-                key_check(key, path, found)
                 if item is not None:
-                    value_check(item, f"{path}.{key}.member", found)
+                    value_check(item, f"{path}.{key}.member", broken)
+            if broken and values:
+                found.append(_sentence(value, path, values))
+            else:
+                found.extend(broken)
 
         return run
+
+    def _all_of(self, what: str, shape: Shape) -> str:
+        """How front ends speak of keys and values: the whole map, and everything each of them must be.
+
+        Empty for what has parts of its own, whose mistakes are told one by one.
+        """
+        if shape.type in ("structure", "list", "map"):
+            return ""
+        parts: list[str] = []
+        if self._lengths:
+            kind = "length" if shape.type in ("string", "blob") else "value"
+            least, most, pattern = (shape.traits.get(name) for name in ("min", "max", "pattern"))
+            parts += [f"Member must have {kind} less than or equal to {most}"] if most is not None else []
+            parts += [f"Member must have {kind} greater than or equal to {least}"] if least is not None else []
+            parts += [f"Member must satisfy regular expression pattern: {pattern}"] if pattern else []
+        if enum := shape.traits.get("enum"):
+            parts.append(f"Member must satisfy enum value set: [{', '.join(enum)}]")
+        return f"{what} must satisfy constraint: [{', '.join([*parts, 'Member must not be null'])}]"
 
 
 def _all(checks: list[_Check]) -> _Check:

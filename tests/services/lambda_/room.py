@@ -156,7 +156,7 @@ def open_room(folder: Path, *, resume: bool = True, **options: Any) -> Iterator[
         packages = Packages(blobs, CodeStore(folder / "code"), room.bucket)
         activator = HeldActivator(store, packages, room.changed.append, room.clock)
         activator.gate = room.gate
-        catalog = Catalog(store, packages, activator)
+        catalog = opened["catalog"] = Catalog(store, packages, activator)
         api = LambdaApi(
             store=store,
             blobs=blobs,

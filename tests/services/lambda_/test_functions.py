@@ -204,9 +204,9 @@ def test_account_settings_and_concurrency(room: Room) -> None:
 
 def test_operations_that_are_not_there_say_so(room: Room) -> None:
     room.create()
-    code, text, status = refused(room.client().publish_version, FunctionName="f")
+    code, text, status = refused(room.client().get_durable_execution, DurableExecutionArn="arn:aws:lambda:x")
     assert (code, status) == ("NotImplementedException", 501)
-    assert "PublishVersion" in text
+    assert "GetDurableExecution" in text
 
 
 def test_code_that_nothing_uses_is_let_go(tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ UNSUPPORTED: list[tuple[dict[str, Any], str]] = [
 ]
 CREATE_ONLY: list[tuple[dict[str, Any], str]] = [
     ({"Runtime": "java21"}, "the runtime java21"),
-    ({"Publish": True}, "publishing versions (Publish)"),
+    ({"PublishTo": "LATEST_PUBLISHED"}, "PublishTo"),
     ({"PackageType": "Image", "Code": {"ImageUri": "r/i:1"}}, "functions made from container images"),
     ({"TenancyConfig": {"TenantIsolationMode": "PER_TENANT"}}, "TenancyConfig"),
     (
@@ -266,15 +266,6 @@ def test_stale_revisions(room: Room) -> None:
     assert refused(aws.update_function_code, FunctionName="f", ZipFile=zipped(), RevisionId=stale) == expected
     current = room.settle()["RevisionId"]
     aws.update_function_configuration(FunctionName="f", Timeout=4, RevisionId=current)
-
-
-def test_deleting_versions(room: Room) -> None:
-    room.create()
-    aws = room.client()
-    text = "$LATEST version cannot be deleted without deleting the function."
-    assert refused(aws.delete_function, FunctionName="f", Qualifier="$LATEST") == (INVALID, text, 400)
-    missing = ("ResourceNotFoundException", f"Function not found: {ARN}:f:7", 404)
-    assert refused(aws.delete_function, FunctionName="f", Qualifier="7") == missing
 
 
 def test_code_storage_is_limited(tmp_path: Path) -> None:

@@ -31,6 +31,11 @@ def function_not_found(key: FunctionKey, qualifier: str | None = None) -> AwsErr
     return not_found(f"Function not found: {key.qualified_arn(qualifier)}")
 
 
+def alias_not_found(key: FunctionKey, alias: str) -> AwsError:
+    """An alias where only an alias will do."""
+    return not_found(f"Cannot find alias arn: {key.qualified_arn(alias)}")
+
+
 def no_such_resource() -> AwsError:
     """The text of GetPolicy for anything that is missing."""
     return not_found("The resource you requested does not exist.")

@@ -2,10 +2,18 @@
 
 import base64
 import binascii
+from collections.abc import Mapping
+from typing import Any
 
 from bulb.services.lambda_ import errors
 
 MAX_PAGE = 50
+
+
+def limit(params: Mapping[str, Any]) -> int:
+    """How many items a page has: as many as were asked for, at most 50."""
+    asked: int = params.get("MaxItems", MAX_PAGE)
+    return min(asked, MAX_PAGE)
 
 
 def marker(name: str, version: str) -> str:

@@ -163,6 +163,22 @@ def check_tags(tags: Mapping[str, str]) -> None:
             )
 
 
+def check_publishable(latest: FunctionRecord, revision_id: str | None, code_sha256: str | None) -> None:
+    """May `$LATEST` be published now, and is it what the caller thinks it is?
+
+    Raises PreconditionFailedException, InvalidParameterValueException and ResourceConflictException.
+    """
+    check_updatable(latest, revision_id)
+    if latest.state != "Active":
+        raise errors.wrong_state(latest.state)
+    current = latest.definition.code.sha256
+    if code_sha256 and code_sha256 != current:
+        raise errors.invalid(
+            f"CodeSHA256 ({code_sha256}) is different from current CodeSHA256 in $LATEST ({current}). "
+            "Please try again with the CodeSHA256 in $LATEST."
+        )
+
+
 def check_updatable(record: FunctionRecord, revision_id: str | None) -> None:
     """May this function be changed now? Raises PreconditionFailedException and ResourceConflictException."""
     if revision_id is not None and revision_id != record.revision_id:

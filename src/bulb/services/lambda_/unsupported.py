@@ -43,14 +43,12 @@ _CONFIGURATION: Mapping[str, Refusal] = {
     "AcceleratorConfig": _always("AcceleratorConfig"),
     "CodeSigningConfigArn": _always("CodeSigningConfigArn"),
     "TenancyConfig": _always("TenancyConfig"),
-    "Publish": _when_set("publishing versions (Publish)"),
     "PublishTo": _always("PublishTo"),
 }
 
 _CODE: Mapping[str, Refusal] = {
     "S3ObjectStorageMode": lambda value: "S3ObjectStorageMode REFERENCE" if value == "REFERENCE" else None,
     "SourceKMSKeyArn": _when_set("SourceKMSKeyArn"),
-    "Publish": _when_set("publishing versions (Publish)"),
     "PublishTo": _always("PublishTo"),
 }
 
@@ -66,6 +64,11 @@ def check_configuration(params: Mapping[str, Any]) -> None:
 def check_code(params: Mapping[str, Any]) -> None:
     """Refuse what UpdateFunctionCode asks for and Bulb does not do. Raises NotSupported."""
     _check(_CODE, params)
+
+
+def check_publish(params: Mapping[str, Any]) -> None:
+    """Refuse what PublishVersion asks for and Bulb does not do. Raises NotSupported."""
+    _check({"PublishTo": _CODE["PublishTo"]}, params)
 
 
 def _check(refusals: Mapping[str, Refusal], params: Mapping[str, Any]) -> None:

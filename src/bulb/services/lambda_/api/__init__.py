@@ -7,11 +7,13 @@ from bulb.http.message import Request, Response
 from bulb.invoke.model import AsyncInvoker, Invoker
 from bulb.services.lambda_.activation import Activator
 from bulb.services.lambda_.api.account import AccountOperations
+from bulb.services.lambda_.api.aliases import AliasOperations
 from bulb.services.lambda_.api.code import CodeOperations
 from bulb.services.lambda_.api.functions import FunctionOperations
 from bulb.services.lambda_.api.invoke import InvokeOperations
 from bulb.services.lambda_.api.permissions import PermissionOperations
 from bulb.services.lambda_.api.tags import TagOperations
+from bulb.services.lambda_.api.versions import VersionOperations
 from bulb.services.lambda_.catalog import Catalog
 from bulb.services.lambda_.downloads import CodeDownloads
 from bulb.services.lambda_.options import LambdaOptions
@@ -43,8 +45,10 @@ class LambdaApi:
         tags = TagOperations(store)
         permissions = PermissionOperations(store, options.policies_enforced)
         account = AccountOperations(store, options)
+        versions = VersionOperations(store, activator, options)
+        aliases = AliasOperations(store)
 
-        for group in (functions, code, invoke, tags, permissions, account):
+        for group in (functions, code, invoke, tags, permissions, account, versions, aliases):
             self._add(group)
 
         self.s3_may_invoke = permissions.s3_may_invoke

@@ -6,7 +6,7 @@ from bulb.core.calls import Answer, Call
 from bulb.core.ids import request_id
 from bulb.services.lambda_ import errors, names, rules, unsupported, views
 from bulb.services.lambda_.activation import Activator
-from bulb.services.lambda_.model import LATEST, Code, FunctionRecord
+from bulb.services.lambda_.model import LATEST, Code, FunctionRecord, key_of
 from bulb.services.lambda_.options import LambdaOptions
 from bulb.services.lambda_.packages import Packages
 from bulb.services.lambda_.store import LambdaStore
@@ -22,7 +22,10 @@ class CodeOperations:
         self._options = options
 
     async def update_function_code(self, call: Call) -> Answer:
-        """Answers InProgress; invocations keep the old code until it is Successful. A dry run changes nothing."""
+        """Answers InProgress; invocations keep the old code until it is Successful. A dry run changes nothing.
+
+        With Publish the answer is the version that was made of the new code.
+        """
         params = call.params
         ref = names.latest_target(call).version(LATEST)
         unsupported.check_code(params)
@@ -41,9 +44,18 @@ class CodeOperations:
 
         if params.get("DryRun"):
             return views.configuration(replace(current, definition=decide(current).definition))
-        record = await self._store.change(ref, decide)
-        self._activator.begin(ref)
-        return views.configuration(record)
+        if not params.get("Publish"):
+            record = await self._store.change(ref, decide)
+            self._activator.begin(ref)
+            return views.configuration(record)
+
+        def publish(latest: FunctionRecord, number: str) -> FunctionRecord:
+            return latest.published(number, None, request_id(), call.now)
+
+        version = await self._store.versions.publish(key_of(ref), decide, publish, self._options.code_storage_bytes)
+        for changed in (ref, version.ref):
+            self._activator.begin(changed)
+        return views.configuration(version, version.ref.version)
 
 
 def _with_code(record: FunctionRecord, code: Code, architectures: list[str] | None, now: float) -> FunctionRecord:

@@ -5,7 +5,7 @@ from bulb.core.ids import request_id
 from bulb.services.lambda_ import errors, names, paging, rules, unsupported, views
 from bulb.services.lambda_.activation import Activator
 from bulb.services.lambda_.downloads import CodeDownloads
-from bulb.services.lambda_.model import LATEST, FunctionRecord
+from bulb.services.lambda_.model import LATEST, FunctionKey, FunctionRecord
 from bulb.services.lambda_.options import LambdaOptions
 from bulb.services.lambda_.packages import Packages
 from bulb.services.lambda_.store import LambdaStore
@@ -41,9 +41,13 @@ class FunctionOperations:
             raise errors.already_exists(target.key)
         code = await self._packages.accept(call.account, call.region, params["Code"])
         record = FunctionRecord(ref, request_id(), call.now, draft.with_code(code, request_id()))
-        await self._store.create(record, params.get("Tags", {}), call.now, self._options.code_storage_bytes, None)
+        first = record.published("1", None, request_id(), call.now) if params.get("Publish") else None
+        await self._store.create(record, params.get("Tags", {}), call.now, self._options.code_storage_bytes, first)
         self._activator.begin(ref)
-        return views.configuration(record)
+        if first is None:
+            return views.configuration(record)
+        self._activator.begin(first.ref)
+        return views.configuration(first, first.ref.version)
 
     async def get_function(self, call: Call) -> Answer:
         """The configuration, a link to the code, and the tags if there are any."""
@@ -72,7 +76,7 @@ class FunctionOperations:
                 raise errors.invalid("FunctionVersion must be set to ALL if MasterRegion is specified")
             if master != "ALL":
                 return {"Functions": []}  # Lambda@Edge copies of another region's functions: there are none
-        limit = min(call.params.get("MaxItems", paging.MAX_PAGE), paging.MAX_PAGE)
+        limit = paging.limit(call.params)
         after = paging.position(call.params.get("Marker"))
         records = await self._store.versions.of_account(call.account, call.region, after, limit + 1, every_version)
         shown = records[:limit]
@@ -99,20 +103,26 @@ class FunctionOperations:
         return views.configuration(record)
 
     async def delete_function(self, call: Call) -> Answer:
-        """Removes the function with its policy and tags; log groups and triggers stay."""
+        """Removes the function with everything attached to it, or one version; log groups and triggers stay."""
         target = names.target(call)
         if target.qualifier == LATEST:
             raise errors.invalid("$LATEST version cannot be deleted without deleting the function.")
         if target.qualifier is not None:
-            raise errors.function_not_found(target.key, target.qualifier)
-        self._activator.removed(await self._store.delete(target.key))
+            await self._delete_version(target.key, target.qualifier)
+        else:
+            self._activator.removed(await self._store.delete(target.key))
         return {"StatusCode": 204}
+
+    async def _delete_version(self, key: FunctionKey, version: str) -> None:
+        if not version.isdecimal():
+            raise errors.invalid("Deletion of aliases is not currently supported.")
+        ref = key.version(version)
+        if await self._store.versions.delete(ref):
+            self._activator.removed([ref])
 
     async def _find(self, call: Call) -> tuple[names.Target, FunctionRecord]:
         target = names.target(call)
-        record = None
-        if target.qualifier in (None, LATEST):
-            record = await self._store.find(target.key.version(LATEST))
+        record = await self._store.find_qualified(target.key, target.qualifier)
         if record is None:
             raise errors.function_not_found(target.key, target.qualifier)
         return target, record

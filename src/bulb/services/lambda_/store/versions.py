@@ -6,7 +6,7 @@ from sqlalchemy import Connection, Integer, Select, case, cast, select, tuple_, 
 
 from bulb.core.facts import FunctionRef
 from bulb.services.lambda_ import errors
-from bulb.services.lambda_.model import LATEST, FunctionKey, FunctionRecord
+from bulb.services.lambda_.model import LATEST, FunctionKey, FunctionRecord, key_of
 from bulb.services.lambda_.store import rows
 from bulb.services.lambda_.store.aliases import aliases_of
 from bulb.services.lambda_.store.keys import function_exists, is_function, remove_version
@@ -58,11 +58,12 @@ class VersionStore:
         self._changed(key)
         return published
 
-    async def delete(self, ref: FunctionRef, key: FunctionKey) -> bool:
+    async def delete(self, ref: FunctionRef) -> bool:
         """Remove a version with what is attached to its number; whether it was there.
 
         Raises ResourceNotFoundException (no such function) and ResourceConflictException (an alias points to it).
         """
+        key = key_of(ref)
 
         def write(connection: Connection) -> bool:
             if not function_exists(connection, key):
