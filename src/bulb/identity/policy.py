@@ -1,7 +1,7 @@
 """Policy documents: are they well-formed. Pure; what they allow is decided elsewhere.
 
 The grammar is IAM's JSON policy language. A managed or inline policy has resources and no principals; a trust policy
-has principals and no resources.
+has principals and no resources; a resource policy has both.
 """
 
 import json
@@ -47,6 +47,22 @@ def check_trust_policy(text: str) -> None:
         for action in _actions(statement):
             if action != "*" and not action.lower().startswith("sts:"):
                 raise _malformed("AssumeRole policy may only specify STS AssumeRole actions.")
+
+
+def check_resource_policy(text: str) -> list[dict[str, Any]]:
+    """The statements of `text`, a policy that is attached to a resource and says who may do what with it.
+
+    Raises AwsError MalformedPolicyDocument.
+    """
+    statements = _statements(text)
+    for statement in statements:
+        _check_statement(statement)
+        if ("Principal" in statement) == ("NotPrincipal" in statement):
+            raise _malformed("Missing required field Principal")
+        _check_principal(statement.get("Principal", statement.get("NotPrincipal")))
+        if ("Resource" in statement) == ("NotResource" in statement):
+            raise _malformed("Policy statement must contain resources.")
+    return statements
 
 
 def _statements(text: str) -> list[dict[str, Any]]:

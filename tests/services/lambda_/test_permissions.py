@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 
 from bulb.services.lambda_ import permissions
-from bulb.services.lambda_.model import FunctionKey, Policy
+from bulb.services.lambda_.model import Policy
 from tests.services.lambda_.room import ARN, Room, open_room
 from tests.services.lambda_.test_refusals import refused
 
-KEY = FunctionKey("000000000000", "us-east-1", "f")
 NOT_FOUND = "ResourceNotFoundException"
 INVOKE = {"StatementId": "s", "Action": "lambda:InvokeFunction"}
 
@@ -123,6 +122,113 @@ def test_what_is_not_there(room: Room) -> None:
     assert refused(aws.remove_permission, FunctionName="f", Qualifier="live", StatementId="s") == alias
 
 
+def alias(room: Room, name: str = "live") -> None:
+    """The function `f` with a version and an alias of it."""
+    room.create()
+    room.client().publish_version(FunctionName="f")
+    room.client().create_alias(FunctionName="f", Name=name, FunctionVersion="1")
+
+
+def sids(room: Room, **named: str) -> list[str]:
+    policy = json.loads(room.client().get_policy(FunctionName="f", **named)["Policy"])
+    return [statement["Sid"] for statement in policy["Statement"]]
+
+
+def test_every_qualifier_has_a_policy_of_its_own(room: Room) -> None:
+    alias(room)
+    aws = room.client()
+    for qualifier in (None, "1", "live"):
+        named = {"Qualifier": qualifier} if qualifier else {}
+        sid = qualifier or "bare"
+        answer = aws.add_permission(
+            FunctionName="f", StatementId=sid, Action="lambda:InvokeFunction", Principal="*", **named
+        )
+        assert json.loads(answer["Statement"])["Resource"] == f"{ARN}:f" + (f":{qualifier}" if qualifier else "")
+        assert sids(room, **named) == [sid]
+    unknown = (NOT_FOUND, "Statement live is not found in resource policy.", 404)
+    assert refused(aws.remove_permission, FunctionName="f", Qualifier="1", StatementId="live") == unknown
+    aws.remove_permission(FunctionName="f:live", StatementId="live")
+    nothing = (NOT_FOUND, "The resource you requested does not exist.", 404)
+    assert refused(aws.get_policy, FunctionName="f", Qualifier="live") == nothing
+    assert sids(room) == ["bare"]
+    version = (NOT_FOUND, f"Function not found: {ARN}:f:2", 404)
+    assert refused(aws.add_permission, FunctionName="f:2", Principal="*", **INVOKE) == version
+
+
+def test_a_policy_goes_with_its_alias_or_version(room: Room) -> None:
+    alias(room)
+    aws = room.client()
+    for qualifier in ("1", "live"):
+        aws.add_permission(FunctionName="f", Qualifier=qualifier, Principal="*", **INVOKE)
+    aws.delete_alias(FunctionName="f", Name="live")
+    aws.create_alias(FunctionName="f", Name="live", FunctionVersion="1")
+    nothing = (NOT_FOUND, "The resource you requested does not exist.", 404)
+    assert refused(aws.get_policy, FunctionName="f:live") == nothing
+    assert sids(room, Qualifier="1") == ["s"]
+    aws.delete_alias(FunctionName="f", Name="live")
+    aws.delete_function(FunctionName="f:1")
+    assert refused(aws.get_policy, FunctionName="f:1") == nothing
+
+
+def whole(arn: str, **further: Any) -> dict[str, Any]:
+    """A policy document of one statement."""
+    statement = {"Effect": "Deny", "Principal": {"AWS": "*"}, "Action": ["lambda:*"], "Resource": arn, **further}
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+@pytest.mark.parametrize("end", ["", ":live", ":1"])
+def test_a_whole_policy_replaces_what_there_was(room: Room, end: str) -> None:
+    alias(room)
+    aws, arn = room.client(), f"{ARN}:f{end}"
+    aws.add_permission(FunctionName=arn, Principal="*", **INVOKE)
+    document = whole(arn)
+    put = aws.put_resource_policy(ResourceArn=arn, Policy=json.dumps(document))
+    assert json.loads(put["Policy"]) == document
+    got = aws.get_resource_policy(ResourceArn=arn)
+    assert (got["Policy"], got["RevisionId"]) == (put["Policy"], put["RevisionId"])
+    assert aws.get_policy(FunctionName=arn)["Policy"] == put["Policy"]
+    assert room.run(room.opened["api"].policy_of(arn)) == document
+    added = json.loads(aws.add_permission(FunctionName=arn, Principal="*", **INVOKE)["Statement"])
+    policy = aws.get_resource_policy(ResourceArn=arn)
+    assert json.loads(policy["Policy"])["Statement"] == [*document["Statement"], added]
+    stale = (
+        "PreconditionFailedException",
+        "The Revision Id provided does not match the latest Revision Id. "
+        "Call the GetResourcePolicy API to retrieve the latest Revision Id",
+        412,
+    )
+    old = {"ResourceArn": arn, "RevisionId": put["RevisionId"]}
+    assert refused(aws.put_resource_policy, Policy=json.dumps(document), **old) == stale
+    assert refused(aws.delete_resource_policy, **old) == stale
+    deleted = aws.delete_resource_policy(ResourceArn=arn, RevisionId=policy["RevisionId"])
+    assert deleted["ResponseMetadata"]["HTTPStatusCode"] == 204
+    nothing = (NOT_FOUND, "The resource you requested does not exist.", 404)
+    assert refused(aws.get_resource_policy, ResourceArn=arn) == nothing
+    assert refused(aws.delete_resource_policy, ResourceArn=arn) == nothing
+    assert room.run(room.opened["api"].policy_of(arn)) is None
+
+
+def test_documents_that_are_no_policies(room: Room) -> None:
+    alias(room)
+    aws, arn = room.client(), f"{ARN}:f"
+
+    def refusal(policy: Any, arn: str = arn) -> tuple[str, str, int]:
+        text = policy if isinstance(policy, str) else json.dumps(policy)
+        return refused(aws.put_resource_policy, ResourceArn=arn, Policy=text)
+
+    for policy in ("{", "[]", {"Statement": []}, whole(arn, Effect="Perhaps"), whole(arn, NotPrincipal="*")):
+        assert refusal(policy)[0] == "InvalidParameterValueException"
+    latest = "We currently do not support adding policies for $LATEST."
+    assert refusal(whole(arn), f"{arn}:$LATEST") == ("InvalidParameterValueException", latest, 400)
+    assert refusal(whole(arn), f"{arn}:2") == (NOT_FOUND, f"Function not found: {arn}:2", 404)
+    assert refusal(whole(arn), f"{arn}:no") == (NOT_FOUND, f"Cannot find alias arn: {arn}:no", 404)
+    elsewhere = arn.replace("us-east-1", "eu-west-1")
+    text = "Functions from 'eu-west-1' are not reachable in this region ('us-east-1')"
+    assert refusal(whole(arn), elsewhere) == (NOT_FOUND, text, 404)
+    assert refusal(whole(arn), "f")[0] == "ValidationException"
+    assert refusal(whole(arn), arn.replace("function:f", "runtime/r"))[2] == 501
+
+
 @pytest.mark.parametrize("principal", ["me", "1234", "arn:aws:s3:::b", "amazonaws.com", "x.example.com"])
 def test_principals_that_are_none(room: Room, principal: str) -> None:
     room.create()
@@ -165,6 +271,10 @@ def test_s3_asks_whether_it_may_invoke(tmp_path: Path, enforced: bool) -> None:
         )
         assert ask() is None
         assert (ask(bucket="arn:aws:s3:::other") is None) is not enforced
+        room.client().publish_version(FunctionName="f")
+        assert (ask(f"{ARN}:f:1") is None) is not enforced
+        room.client().add_permission(FunctionName="f:1", Principal="s3.amazonaws.com", **INVOKE)
+        assert ask(f"{ARN}:f:1") is None
 
 
 @pytest.mark.parametrize(
@@ -182,7 +292,35 @@ def test_s3_asks_whether_it_may_invoke(tmp_path: Path, enforced: bool) -> None:
     ],
 )
 def test_whom_a_statement_lets_in(arguments: dict[str, Any], allowed: bool) -> None:
-    entry = permissions.statement(KEY, {**INVOKE, **arguments})
+    entry = permissions.statement(f"{ARN}:f", {**INVOKE, **arguments})
     policy = Policy("r", (entry,))
-    got = permissions.allows_service(policy, "s3.amazonaws.com", "arn:aws:s3:::photos-2026", "000000000000")
+    got = permissions.allows_service(policy, "s3.amazonaws.com", f"{ARN}:f", "arn:aws:s3:::photos-2026", "000000000000")
     assert got is allowed
+
+
+@pytest.mark.parametrize(
+    ("statement", "allowed"),
+    [
+        ({}, True),
+        ({"Effect": "Deny"}, False),
+        ({"Principal": {"AWS": "*"}}, True),
+        ({"Principal": {"Service": ["s3.amazonaws.com", "sns.amazonaws.com"]}}, True),
+        ({"Principal": {"AWS": "111111111111"}}, False),
+        ({"Resource": f"{ARN}:f:*"}, False),
+        ({"Resource": [f"{ARN}:other", f"{ARN}:f"]}, True),
+        ({"Condition": {"StringEquals": {"aws:SourceAccount": ["1", "000000000000"]}}}, True),
+        ({"Condition": {"NumericLessThan": {"aws:SourceAccount": "1"}}}, False),
+    ],
+)
+def test_whom_a_whole_policy_lets_in(statement: dict[str, Any], allowed: bool) -> None:
+    entry = {"Effect": "Allow", "Principal": "*", "Action": ["lambda:Invoke*"], "Resource": f"{ARN}:f", **statement}
+
+    def allows(*statements: dict[str, Any]) -> bool:
+        service, bucket = "s3.amazonaws.com", "arn:aws:s3:::photos"
+        return permissions.allows_service(Policy("r", statements), service, f"{ARN}:f", bucket, "000000000000")
+
+    assert allows(entry) is allowed
+    everything = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
+    assert allows(everything, entry) is (entry["Effect"] == "Allow")
+    otherwise = {"Effect": "Deny", "Principal": "*", "NotAction": "s3:*", "Resource": "*"}
+    assert allows(everything, otherwise) is False

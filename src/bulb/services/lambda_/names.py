@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from bulb.core.calls import Call
+from bulb.core.errors import NotSupported
 from bulb.services.lambda_ import errors
 from bulb.services.lambda_.model import LATEST, FunctionKey
 
@@ -66,7 +67,32 @@ def target(call: Call) -> Target:
     Raises InvalidParameterValueException (name too long, two different qualifiers), ResourceNotFoundException (another
     region) and AccessDeniedException (another account).
     """
-    parts = parse(call.params["FunctionName"])
+    parts = _reachable(call, call.params["FunctionName"])
+    given = call.params.get("Qualifier")
+    if given is not None and parts.qualifier is not None and given != parts.qualifier:
+        raise errors.invalid("The derived qualifier from the function name does not match the specified qualifier.")
+    return Target(FunctionKey(call.account, call.region, parts.name), parts.qualifier or given)
+
+
+def resource_target(call: Call) -> Target:
+    """The function of a call about a `ResourceArn`. Raises as `target`; NotSupported for what is no function."""
+    resource: str = call.params["ResourceArn"]
+    if ":runtime/" in resource:
+        raise NotSupported("resource policies of customer-managed runtimes")
+    parts = _reachable(call, resource)
+    return Target(FunctionKey(call.account, call.region, parts.name), parts.qualifier)
+
+
+def function_of(arn: str) -> Target | None:
+    """The function an ARN names, qualified or not; None when it names none."""
+    found = _GRAMMAR.match(arn) if arn.startswith("arn:") else None
+    if found is None or not (found["region"] and found["account"]):
+        return None
+    return Target(FunctionKey(found["account"][:-1], found["region"][:-1], found["name"]), found["qualifier"])
+
+
+def _reachable(call: Call, text: str) -> Parts:
+    parts = parse(text)
     if len(parts.name) > MAX_NAME:
         raise errors.invalid(
             f"1 validation error detected: Value '{parts.name}' at 'functionName' failed to satisfy constraint: "
@@ -76,10 +102,7 @@ def target(call: Call) -> Target:
         raise errors.not_found(f"Functions from '{parts.region}' are not reachable in this region ('{call.region}')")
     if parts.account is not None and parts.account != call.account:
         raise errors.access_denied()
-    given = call.params.get("Qualifier")
-    if given is not None and parts.qualifier is not None and given != parts.qualifier:
-        raise errors.invalid("The derived qualifier from the function name does not match the specified qualifier.")
-    return Target(FunctionKey(call.account, call.region, parts.name), parts.qualifier or given)
+    return parts
 
 
 def latest_target(call: Call) -> FunctionKey:

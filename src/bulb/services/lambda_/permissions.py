@@ -3,11 +3,13 @@
 import fnmatch
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bulb.core.errors import AwsError
+from bulb.identity.policy import check_resource_policy
 from bulb.services.lambda_ import errors
-from bulb.services.lambda_.model import FunctionKey, Policy
+from bulb.services.lambda_.model import Policy
 
 MAX_POLICY_CHARACTERS = 20_480
 _ACCOUNT = re.compile(r"\A\d{12}\Z")
@@ -24,14 +26,17 @@ _CONDITIONS = {
 }
 
 
-def statement(key: FunctionKey, params: Mapping[str, Any]) -> dict[str, Any]:
-    """The statement AddPermission writes. Raises InvalidParameterValueException for a principal that is none."""
+def statement(function_arn: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    """The statement AddPermission writes for the function as `function_arn` names it.
+
+    Raises InvalidParameterValueException for a principal that is none.
+    """
     written: dict[str, Any] = {
         "Sid": params["StatementId"],
         "Effect": "Allow",
         "Principal": principal(params["Principal"]),
         "Action": params["Action"],
-        "Resource": key.arn,
+        "Resource": function_arn,
     }
     condition: dict[str, dict[str, str]] = {}
     for argument, (operator, name) in _CONDITIONS.items():
@@ -59,7 +64,7 @@ def principal(text: str) -> str | dict[str, str]:
 
 def document(policy: Policy) -> str:
     """The policy as GetPolicy shows it."""
-    return compact({"Version": "2012-10-17", "Id": "default", "Statement": list(policy.statements)})
+    return compact({**policy.head, "Statement": list(policy.statements)})
 
 
 def compact(value: Mapping[str, Any]) -> str:
@@ -74,7 +79,7 @@ def added(policy: Policy | None, new: Mapping[str, Any], revision_id: str, expec
     """
     check_revision(policy, expected)
     before = policy.statements if policy is not None else ()
-    if any(old["Sid"] == new["Sid"] for old in before):
+    if any(old.get("Sid") == new["Sid"] for old in before):
         raise errors.conflict(
             f"The statement id ({new['Sid']}) provided already exists. "
             "Please provide a new statement id, or remove the existing statement."
@@ -93,39 +98,83 @@ def removed(policy: Policy | None, sid: str, revision_id: str, expected: str | N
     if policy is None:
         raise errors.not_found("No policy is associated with the given resource.")
     check_revision(policy, expected)
-    rest = tuple(old for old in policy.statements if old["Sid"] != sid)
+    rest = tuple(old for old in policy.statements if old.get("Sid") != sid)
     if len(rest) == len(policy.statements):
         raise errors.not_found(f"Statement {sid} is not found in resource policy.")
     return Policy(revision_id, rest) if rest else None
 
 
-def check_revision(policy: Policy | None, expected: str | None) -> None:
+def replaced(policy: Policy | None, text: str, revision_id: str, expected: str | None) -> Policy:
+    """The policy whose whole document is `text`. Raises PreconditionFailedException, InvalidParameterValueException."""
+    check_revision(policy, expected, "GetResourcePolicy")
+    try:
+        statements = check_resource_policy(text)
+    except AwsError as error:
+        raise errors.invalid(error.message) from error
+    head = {name: value for name, value in json.loads(text).items() if name != "Statement"}
+    return Policy(revision_id, tuple(statements), head)
+
+
+def check_revision(policy: Policy | None, expected: str | None, read_with: str = "GetPolicy") -> None:
     """Raises PreconditionFailedException when the caller saw another policy."""
     if expected is not None and (policy is None or policy.revision_id != expected):
-        raise errors.stale_revision("GetPolicy")
+        raise errors.stale_revision(read_with)
 
 
-def allows_service(policy: Policy | None, service: str, source_arn: str, source_account: str) -> bool:
-    """May `service`, acting for `source_arn` of `source_account`, invoke the function?"""
-    context = {"AWS:SourceArn": source_arn, "AWS:SourceAccount": source_account}
-    return policy is not None and any(_allows(entry, service, context) for entry in policy.statements)
-
-
-def _allows(entry: Mapping[str, Any], service: str, context: Mapping[str, str]) -> bool:
-    who = entry["Principal"]
-    if who != "*" and who.get("Service") != service:
+def allows_service(
+    policy: Policy | None, service: str, function_arn: str, source_arn: str, source_account: str
+) -> bool:
+    """May `service`, acting for `source_arn` of `source_account`, invoke the function as `function_arn`?"""
+    if policy is None:
         return False
-    if not fnmatch.fnmatchcase("lambda:InvokeFunction", entry["Action"]):
-        return False
-    conditions: Mapping[str, Mapping[str, str]] = entry.get("Condition", {})
-    return all(
-        name in context and _matches(operator, expected, context[name])
-        for operator, tests in conditions.items()
-        for name, expected in tests.items()
+    context = {"aws:sourcearn": source_arn, "aws:sourceaccount": source_account}
+    effects = {
+        statement["Effect"]
+        for statement in policy.statements
+        if _is_about(statement, service, function_arn) and _holds(statement, context)
+    }
+    return effects == {"Allow"}
+
+
+def _is_about(statement: Mapping[str, Any], service: str, function_arn: str) -> bool:
+    """Whom, what and where it speaks of; each with its negation."""
+    who = statement.get("Principal", statement.get("NotPrincipal"))
+    is_named = who == "*" or service in _texts(who.get("Service", ())) or "*" in _texts(who.get("AWS", ()))
+    return (
+        is_named == ("Principal" in statement)
+        and _covers(statement, "Action", "lambda:InvokeFunction")
+        and _covers(statement, "Resource", function_arn)
     )
 
 
-def _matches(operator: str, expected: str, actual: str) -> bool:
-    if operator == "ArnLike":
-        return fnmatch.fnmatchcase(actual, expected.replace("[", "[[]"))
-    return operator == "StringEquals" and expected == actual
+def _covers(statement: Mapping[str, Any], member: str, value: str) -> bool:
+    patterns = _texts(statement.get(member, statement.get(f"Not{member}", ())))
+    return any(_is_like(value.lower(), pattern.lower()) for pattern in patterns) == (member in statement)
+
+
+def _holds(statement: Mapping[str, Any], context: Mapping[str, str]) -> bool:
+    """Every condition is met. One that is not understood counts against the caller: met in a Deny, not in an Allow."""
+    conditions: Mapping[str, Mapping[str, Any]] = statement.get("Condition", {})
+    for operator, tests in conditions.items():
+        for name, expected in tests.items():
+            met = _matches(operator, _texts(expected), context.get(name.lower()))
+            if not (statement["Effect"] == "Deny" if met is None else met):
+                return False
+    return True
+
+
+def _matches(operator: str, expected: Sequence[str], actual: str | None) -> bool | None:
+    match operator:
+        case "ArnLike" | "ArnEquals" | "StringLike":
+            return actual is not None and any(_is_like(actual, pattern) for pattern in expected)
+        case "StringEquals":
+            return actual in expected
+    return None
+
+
+def _is_like(value: str, pattern: str) -> bool:
+    return fnmatch.fnmatchcase(value, pattern.replace("[", "[[]"))
+
+
+def _texts(value: str | Sequence[str]) -> Sequence[str]:
+    return (value,) if isinstance(value, str) else value

@@ -52,6 +52,7 @@ class LambdaApi:
             self._add(group)
 
         self.s3_may_invoke = permissions.s3_may_invoke
+        self.policy_of = permissions.policy_of
 
     def _add(self, group: object) -> None:
         """Every public coroutine of a group is the operation of its name."""

@@ -1,15 +1,19 @@
-"""The resource policy of the unqualified function; and the question S3 asks before it keeps a notification."""
+"""Resource policies: one for a function, one for each of its versions and aliases; and what others ask of them.
 
-from bulb.core.arn import parse_arn
+A policy counts only for the ARN it is attached to: what an alias may be invoked by says nothing of the function.
+"""
+
+from typing import Any
+
 from bulb.core.calls import Answer, Call
 from bulb.core.ids import request_id
 from bulb.services.lambda_ import errors, names, permissions
-from bulb.services.lambda_.model import LATEST, FunctionKey, Policy
+from bulb.services.lambda_.model import LATEST, Policy
 from bulb.services.lambda_.store import LambdaStore
 
 
 class PermissionOperations:
-    """The operations on a function's policy."""
+    """The operations on the policies of functions."""
 
     def __init__(self, store: LambdaStore, enforced: bool) -> None:
         self._store = store
@@ -18,64 +22,103 @@ class PermissionOperations:
     async def add_permission(self, call: Call) -> Answer:
         """One more statement, answered as JSON text."""
         params = call.params
-        key = _unqualified(call)
-        new = permissions.statement(key, params)
+        target = _not_latest(names.target(call))
+        new = permissions.statement(target.arn, params)
 
         def decide(exists: bool, qualified: bool, policy: Policy | None) -> Policy:
-            if not exists:
-                raise errors.function_not_found(key)
+            if not qualified:
+                raise _missing(target)
             return permissions.added(policy, new, request_id(), params.get("RevisionId"))
 
-        await self._store.policies.change(key, None, decide)
+        await self._store.policies.change(target.key, target.qualifier, decide)
         return {"Statement": permissions.compact(new)}
 
     async def remove_permission(self, call: Call) -> Answer:
         """One statement less; with the last one the policy is gone."""
         params = call.params
-        key = _unqualified(call)
+        target = _not_latest(names.target(call))
 
         def decide(exists: bool, qualified: bool, policy: Policy | None) -> Policy | None:
             if not exists:
-                raise errors.not_found(f"No policy found for: {key.arn}")
+                raise errors.not_found(f"No policy found for: {target.arn}")
+            if not qualified:
+                raise _missing(target)
             return permissions.removed(policy, params["StatementId"], request_id(), params.get("RevisionId"))
 
-        await self._store.policies.change(key, None, decide)
+        await self._store.policies.change(target.key, target.qualifier, decide)
         return {}
 
     async def get_policy(self, call: Call) -> Answer:
         """The policy as JSON text."""
-        target = names.target(call)
-        policy = await self._store.policies.find(target.key, None) if target.qualifier is None else None
-        if policy is None:
-            raise errors.no_such_resource()
-        return {"Policy": permissions.document(policy), "RevisionId": policy.revision_id}
+        return await self._read(names.target(call))
+
+    async def put_resource_policy(self, call: Call) -> Answer:
+        """A whole document in place of what there was."""
+        params = call.params
+        target = _not_latest(names.resource_target(call))
+
+        def decide(exists: bool, qualified: bool, policy: Policy | None) -> Policy:
+            if not qualified:
+                raise _missing(target)
+            return permissions.replaced(policy, params["Policy"], request_id(), params.get("RevisionId"))
+
+        return _shown(await self._store.policies.change(target.key, target.qualifier, decide))
+
+    async def get_resource_policy(self, call: Call) -> Answer:
+        """The policy as JSON text."""
+        return await self._read(names.resource_target(call))
+
+    async def delete_resource_policy(self, call: Call) -> Answer:
+        """The policy is gone, with every statement AddPermission wrote."""
+        target = names.resource_target(call)
+
+        def decide(exists: bool, qualified: bool, policy: Policy | None) -> None:
+            if policy is None:
+                raise errors.no_such_resource()
+            permissions.check_revision(policy, call.params.get("RevisionId"), "GetResourcePolicy")
+
+        await self._store.policies.change(target.key, target.qualifier, decide)
+        return {}
+
+    async def policy_of(self, function_arn: str) -> dict[str, Any] | None:
+        """The policy document that guards a function under this ARN, qualified or not; None when it has none."""
+        target = names.function_of(function_arn)
+        policy = await self._store.policies.find(target.key, target.qualifier) if target else None
+        return {**policy.head, "Statement": list(policy.statements)} if policy else None
 
     async def s3_may_invoke(self, bucket_arn: str, account: str, function_arn: str) -> str | None:
         """Why S3 may not invoke `function_arn` for a bucket of `account`, or None when it may.
 
         The function must exist. Its policy must let S3 in only where policies are enforced.
         """
-        parsed = parse_arn(function_arn)
-        if parsed is None or parsed.service != "lambda" or not parsed.resource.startswith("function:"):
+        target = names.function_of(function_arn)
+        if target is None:
             return "The ARN is not the ARN of a Lambda function"
-        name, _, qualifier = parsed.resource.removeprefix("function:").partition(":")
-        key = FunctionKey(parsed.account, parsed.region, name)
-        if qualifier not in ("", LATEST) or await self._store.find(key.version(LATEST)) is None:
+        if not await self._store.exists(target.key, target.qualifier):
             return f"Function not found: {function_arn}"
         if self._enforced:
-            policy = await self._store.policies.find(key, None)
-            if not permissions.allows_service(policy, "s3.amazonaws.com", bucket_arn, account):
+            policy = await self._store.policies.find(target.key, target.qualifier)
+            if not permissions.allows_service(policy, "s3.amazonaws.com", function_arn, bucket_arn, account):
                 return "The function's policy does not let s3.amazonaws.com invoke it for this bucket"
         return None
 
+    async def _read(self, target: names.Target) -> Answer:
+        return _shown(await self._store.policies.find(target.key, target.qualifier))
 
-def _unqualified(call: Call) -> FunctionKey:
-    """Policies of versions and aliases come with versions and aliases. Raises what AWS says when there are none."""
-    target = names.target(call)
+
+def _shown(policy: Policy | None) -> Answer:
+    if policy is None:
+        raise errors.no_such_resource()
+    return {"Policy": permissions.document(policy), "RevisionId": policy.revision_id}
+
+
+def _not_latest(target: names.Target) -> names.Target:
     if target.qualifier == LATEST:
         raise errors.invalid("We currently do not support adding policies for $LATEST.")
-    if target.qualifier is not None and target.qualifier.isdigit():
-        raise errors.function_not_found(target.key, target.qualifier)
-    if target.qualifier is not None:
-        raise errors.not_found(f"Cannot find alias arn: {target.arn}")
-    return target.key
+    return target
+
+
+def _missing(target: names.Target) -> Exception:
+    if target.qualifier is None or target.qualifier.isdecimal():
+        return errors.function_not_found(target.key, target.qualifier)
+    return errors.alias_not_found(target.key, target.qualifier)

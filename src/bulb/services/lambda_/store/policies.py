@@ -27,20 +27,21 @@ class PolicyStore:
         key: FunctionKey,
         qualifier: str | None,
         decide: Callable[[bool, bool, Policy | None], Policy | None],
-    ) -> None:
-        """Replace a policy by what `decide` makes of it; None removes it.
+    ) -> Policy | None:
+        """Replace a policy by what `decide` makes of it, and answer that; None removes it.
 
         `decide` is told whether the function exists, whether the version or alias does, and what policy there is.
         """
 
-        def write(connection: Connection) -> None:
+        def write(connection: Connection) -> Policy | None:
             here = function_exists(connection, key)
             after = decide(here, qualifier_exists(connection, key, qualifier), _find(connection, key, qualifier))
             connection.execute(delete(policies).where(_is_policy(key, qualifier)))
             if after is not None:
                 connection.execute(insert(policies).values(_values(key, qualifier, after)))
+            return after
 
-        await self._database.write(write)
+        return await self._database.write(write)
 
 
 def _is_policy(key: FunctionKey, qualifier: str | None) -> ColumnElement[bool]:
