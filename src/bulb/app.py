@@ -202,7 +202,7 @@ class _House:
             images=PreparedImages(self.interpreters, Images(config.data / "images"), self.sandboxes),
             stock=self.stock,
             packages=self.codes,
-            starter=Starter(self.identities.sessions, self.clock, self._answer_inside, self._own_url),
+            starter=Starter(self.identities.sessions, self.clock, self.facts, self._answer_inside, self._own_url),
             logs=self.function_logs,
             facts=self.facts,
             clock=self.clock,

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bulb.telemetry import report
+from bulb.telemetry import events, report
 from tests.telemetry.facts import BEGUN, FINISHED, INIT_FAILED, STARTED, finished
 
 COLD = (
@@ -50,7 +50,7 @@ def test_report(changes: dict[str, object], line: str) -> None:
 
 
 def test_json_lines() -> None:
-    assert json.loads(report.json_report(FINISHED)) == {
+    assert json.loads(events.line(events.report(FINISHED))) == {
         "time": "2026-02-02T02:40:01.500Z",
         "type": "platform.report",
         "record": {
@@ -65,8 +65,8 @@ def test_json_lines() -> None:
             "status": "success",
         },
     }
-    assert json.loads(report.json_init_start(STARTED))["record"]["instanceMaxMemory"] == 134_217_728
-    assert json.loads(report.json_start(BEGUN))["record"]["version"] == "$LATEST"
+    assert events.init_start(STARTED).record["instanceMaxMemory"] == 134_217_728
+    assert events.start(BEGUN).record["version"] == "$LATEST"
 
 
 @pytest.mark.parametrize(

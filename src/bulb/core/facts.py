@@ -52,8 +52,19 @@ class EnvironmentStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class InitRuntimeDone:
+    """The runtime has initialised, or failed to; extensions may still be at it."""
+
+    environment: EnvironmentRef
+    at: float
+    phase: InitPhase
+    status: Status
+    error_type: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class InitReported:
-    """An init phase that failed (a successful one is told by the first `InvocationFinished`)."""
+    """An init phase is over. How long a successful one took is also told by the first `InvocationFinished`."""
 
     environment: EnvironmentRef
     at: float
@@ -70,11 +81,31 @@ class InvocationStarted:
     environment: EnvironmentRef
     request_id: str
     at: float
+    trace_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeDone:
+    """The runtime is done with an event while extensions may still be at it. Emitted only where there are extensions;
+    elsewhere `InvocationFinished` says it all. Durations are milliseconds from `started_at`."""
+
+    environment: EnvironmentRef
+    request_id: str
+    at: float
+    started_at: float
+    duration_ms: float
+    produced_bytes: int
+    status: Status
+    error_type: str | None
+    trace_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class InvocationFinished:
-    """An invocation ended, however it ended. Durations are milliseconds; `billed_ms` is what is charged."""
+    """An invocation ended, however it ended. Durations are milliseconds; `billed_ms` is what is charged.
+
+    `extensions_ms` is the part of the duration in which only extensions were still at work.
+    """
 
     environment: EnvironmentRef
     request_id: str
@@ -87,6 +118,41 @@ class InvocationFinished:
     status: Status
     error_type: str | None
     trace_id: str | None
+    extensions_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ExtensionReported:
+    """What an extension was at the end of an init phase: its state, and the events it asked for."""
+
+    environment: EnvironmentRef
+    at: float
+    name: str
+    state: str
+    events: tuple[str, ...]
+    error_type: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TelemetrySubscribed:
+    """An extension wants telemetry from now on. `api`: the Telemetry API, or the Logs API before it."""
+
+    environment: EnvironmentRef
+    at: float
+    name: str
+    types: tuple[str, ...]
+    api: Literal["telemetry", "logs"]
+
+
+@dataclass(frozen=True, slots=True)
+class TelemetryDropped:
+    """A subscriber did not take its telemetry in time, and this much of it is gone."""
+
+    environment: EnvironmentRef
+    at: float
+    reason: str
+    records: int
+    bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +194,13 @@ class AsyncEventDropped:
 
 Fact = (
     EnvironmentStarted
+    | InitRuntimeDone
     | InitReported
+    | ExtensionReported
+    | TelemetrySubscribed
+    | TelemetryDropped
     | InvocationStarted
+    | RuntimeDone
     | InvocationFinished
     | InvocationThrottled
     | EnvironmentEnded

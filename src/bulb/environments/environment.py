@@ -18,11 +18,15 @@ from bulb.core.facts import (
     Facts,
     InitPhase,
     InitReported,
+    InitRuntimeDone,
     InvocationFinished,
     InvocationStarted,
+    RuntimeDone,
+    Status,
 )
 from bulb.core.limits import INIT_TIMEOUT_S
 from bulb.environments import failures
+from bulb.environments.extensions_api import ShutdownReason
 from bulb.environments.incarnation import Incarnation
 from bulb.environments.model import Event, FunctionSpec, Reply
 from bulb.environments.ports import EnvironmentLog, Lease
@@ -48,6 +52,24 @@ class _Init:
 
     duration_ms: float
     failure: Reply | None = None
+
+
+@dataclass(slots=True)
+class _Extended:
+    """An event handled with extensions, which may be at work after its reply. `started` is of perf_counter."""
+
+    event: Event
+    reply: Reply
+    started_at: float
+    started: float
+    timeout_s: float
+    peak: int
+    runtime_done_ms: float | None = None
+
+    def elapsed_ms(self) -> float:
+        """How long it has taken so far; never more than the timeout."""
+        elapsed = (time.perf_counter() - self.started) * 1000
+        return self.timeout_s * 1000 if self.reply.status == "timeout" else min(elapsed, self.timeout_s * 1000)
 
 
 class Environment:
@@ -79,6 +101,7 @@ class Environment:
         self._incarnation: Incarnation | None = None
         self._init_ms: float | None = None
         self._finish_by = 0.0
+        self._extended: _Extended | None = None
 
     @property
     def state(self) -> State:
@@ -87,13 +110,12 @@ class Environment:
 
     async def initialize(self) -> None:
         """Run the init phase once, within its own limit. A failure is reported and the first event tries again."""
-        init = await self._init(INIT_TIMEOUT_S, "")
+        init = await self._init(INIT_TIMEOUT_S, "", "init")
         if init.failure is None:
             self._init_ms = init.duration_ms
             self._state = move(self._state, State.READY)
             return
-        self._report_init(init, "init")
-        await self._break()
+        await self._break("TIMEOUT" if init.failure.status == "timeout" else "FAILURE")
 
     async def invoke(self, event: Event) -> Reply:
         """Hand `event` to the function and wait for its end, at most the function's timeout."""
@@ -105,7 +127,7 @@ class Environment:
             self.sandbox.thaw()
             self._frozen = False
         started_at, started = self._clock.now(), time.perf_counter()
-        self._facts.emit(InvocationStarted(self.ref, event.request_id, started_at))
+        self._facts.emit(InvocationStarted(self.ref, event.request_id, started_at, event.trace_header))
         timeout_s = float(self.spec.timeout_s)
         if fresh_process:
             reply = await self._run(event, timeout_s, timeout_s)
@@ -116,6 +138,9 @@ class Environment:
         peak = self.sandbox.memory_peak()
         if peak > self.spec.memory_mb * _MB and self.sandbox.broke_limit():
             reply = self._out_of_memory(event)
+        if self._incarnation is not None and self._incarnation.extensions:
+            await self._settle_extended(_Extended(event, reply, started_at, started, timeout_s, peak))
+            return reply
         await self._settle(reply, started + timeout_s)
         duration_ms = (time.perf_counter() - started) * 1000
         if reply.status == "timeout":
@@ -124,12 +149,16 @@ class Environment:
         return reply
 
     async def finish(self) -> None:
-        """After an answer that came before its handler's end: wait for the end, at most until the timeout."""
-        incarnation = self._incarnation
+        """After an answer that came before the end of its handler or its extensions: wait for that, at most until the
+        timeout; after a failure with extensions: shut them down."""
+        incarnation, extended = self._incarnation, self._extended
         assert incarnation is not None
-        await self._asks(incarnation.session, self._finish_by - time.perf_counter())
-        if self._state is State.FINISHING:
-            await self._rest(incarnation.session)
+        if extended is None:
+            await self._asks(incarnation.session, self._finish_by - time.perf_counter())
+            if self._state is State.FINISHING:
+                await self._rest(incarnation.session)
+        else:
+            await self._finish_extended(incarnation, extended)
 
     def end_lease(self) -> None:
         """Whoever counts invocations is told that the present one is over."""
@@ -152,6 +181,7 @@ class Environment:
         if self._state is State.ENDED:
             return
         self._state = move(self._state, State.ENDED)
+        await self._shut_down("FAILURE" if reason == "failure" else "SPINDOWN")
         await self._disconnect()
         await self.sandbox.close()
         self._facts.emit(EnvironmentEnded(self.ref, self._clock.now(), reason))
@@ -159,7 +189,10 @@ class Environment:
     async def _run(self, event: Event, timeout_s: float, remaining_s: float) -> Reply:
         incarnation = self._incarnation
         assert incarnation is not None
-        work = incarnation.session.give(event, deadline_ms(remaining_s))
+        deadline = deadline_ms(remaining_s)
+        if incarnation.extensions:
+            incarnation.extensions.invoke(event, deadline)
+        work = incarnation.session.give(event, deadline)
         reply = await self._first_ending(work, remaining_s)
         incarnation.drain_log()
         return reply
@@ -196,41 +229,49 @@ class Environment:
     async def _init_and_run(self, event: Event, timeout_s: float, started: float) -> Reply:
         """After a reset or a failed init: init again, inside this event's time."""
         await self.sandbox.restart()
-        init = await self._init(timeout_s, event.request_id)
+        init = await self._init(timeout_s, event.request_id, "invoke")
         if init.failure is not None:
-            self._report_init(init, "invoke")
             return init.failure
         return await self._run(event, timeout_s, timeout_s - (time.perf_counter() - started))
 
-    async def _init(self, limit_s: float, request_id: str) -> _Init:
+    async def _init(self, limit_s: float, request_id: str, phase: InitPhase) -> _Init:
         started = time.perf_counter()
-        self._incarnation = await self._starter.connect(self.spec, self.ref, self.sandbox, self._log)
-        ready, exited = self._incarnation.session.ready, self.sandbox.exited
+        incarnation = self._incarnation = await self._starter.connect(self.spec, self.ref, self.sandbox, self._log)
+        failure = await self._runtime_init(incarnation, limit_s, request_id)
+        self._facts.emit(InitRuntimeDone(self.ref, self._clock.now(), phase, *_status(failure)))
+        extensions = incarnation.extensions
+        if extensions:
+            if failure is None:
+                failure = await self._extensions_init(incarnation, started + limit_s, request_id)
+            extensions.end_init()
+        else:
+            extensions.session.close_registration()
+        if failure is None:
+            self.sandbox.end_init()
+        else:
+            incarnation.drain_log()
+        init = _Init((time.perf_counter() - started) * 1000, failure)
+        self._facts.emit(InitReported(self.ref, self._clock.now(), init.duration_ms, phase, *_status(failure)))
+        return init
+
+    async def _runtime_init(self, incarnation: Incarnation, limit_s: float, request_id: str) -> Reply | None:
+        """None when the runtime has asked for its first event, else what became of it."""
+        ready, exited = incarnation.session.ready, self.sandbox.exited
         await asyncio.wait((ready, exited), timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
-        duration_ms = (time.perf_counter() - started) * 1000
         if ready.done():
             failure = ready.result()
-            self.sandbox.end_init()
-            return _Init(duration_ms, _init_reply(failure) if failure else None)
+            return _init_reply(failure) if failure else None
         if exited.done():
-            return _Init(duration_ms, _exit_reply(request_id, exited.result()))
-        return _Init(duration_ms, _TIMED_OUT)
+            return _exit_reply(request_id, exited.result())
+        return _TIMED_OUT
 
-    def _report_init(self, init: _Init, phase: InitPhase) -> None:
-        assert init.failure is not None
-        status, error_type = init.failure.status, init.failure.error_type
-        if self._incarnation is not None:
-            self._incarnation.drain_log()
-        self._facts.emit(
-            InitReported(
-                self.ref,
-                self._clock.now(),
-                init.duration_ms,
-                phase,
-                status,
-                None if status == "timeout" else error_type,
-            )
-        )
+    async def _extensions_init(self, incarnation: Incarnation, until: float, request_id: str) -> Reply | None:
+        """None when every extension has asked for its first event, else what became of one."""
+        exited = self.sandbox.exited
+        await incarnation.extensions.ready(exited, until)
+        if exited.done():
+            return _exit_reply(request_id, exited.result())
+        return None if incarnation.extensions.session.all_ready else _TIMED_OUT
 
     async def _settle(self, reply: Reply, finish_by: float) -> None:
         """After an event: ready again, finishing, or broken when the process is gone or must go."""
@@ -270,8 +311,86 @@ class Environment:
         ready = self._incarnation.session.ready if self._incarnation is not None else None
         return ready.result() if ready is not None and ready.done() else None
 
-    async def _break(self) -> None:
+    async def _settle_extended(self, extended: "_Extended") -> None:
+        """The same where there are extensions: the event is over when they too have asked for the next one."""
+        reply, incarnation = extended.reply, self._incarnation
+        if self._state is State.ENDED or incarnation is None:
+            self._report_extended(extended)
+            return
+        extended.runtime_done_ms = extended.elapsed_ms()
+        self._facts.emit(
+            RuntimeDone(
+                environment=self.ref,
+                request_id=extended.event.request_id,
+                at=self._clock.now(),
+                started_at=extended.started_at,
+                duration_ms=extended.runtime_done_ms,
+                produced_bytes=len(reply.payload),
+                status=reply.status,
+                error_type=reply.error_type,
+                trace_id=extended.event.trace_header,
+            )
+        )
+        if self._is_sound(incarnation, reply):
+            soon = time.perf_counter() + _ASKS_WITHIN_S
+            await self._asks(incarnation.session, _ASKS_WITHIN_S)
+            await incarnation.extensions.ready(self.sandbox.exited, soon)
+            if (
+                self._state is State.BUSY
+                and incarnation.session.is_waiting
+                and incarnation.extensions.session.all_ready
+            ):
+                self._report_extended(extended)
+                await self._rest(incarnation.session)
+                return
+        if self._state is State.BUSY:
+            self._extended = extended
+            self._state = move(self._state, State.FINISHING)
+
+    async def _finish_extended(self, incarnation: Incarnation, extended: "_Extended") -> None:
+        """Wait for the runtime and the extensions, at most until the timeout. Who failed or is late is shut down."""
+        self._extended = None
+        session, extensions = incarnation.session, incarnation.extensions
+        reason: ShutdownReason | None = None
+        if not self._is_sound(incarnation, extended.reply):
+            reason = "TIMEOUT" if extended.reply.status == "timeout" else "FAILURE"
+        else:
+            until = extended.started + extended.timeout_s
+            await self._asks(session, until - time.perf_counter())
+            await extensions.ready(self.sandbox.exited, until)
+            if not session.is_waiting or not extensions.session.all_ready:
+                failed = self.sandbox.exited.done() or extensions.session.fatal_error is not None
+                reason = "FAILURE" if failed else "TIMEOUT"
+                extended.reply = Reply(b"", "error", "Extension.Crash") if failed else _TIMED_OUT
+        if self._state is not State.FINISHING:
+            self._report_extended(extended)
+            return  # ended from outside while we waited
+        self._report_extended(extended)
+        if reason is None:
+            await self._rest(session)
+        else:
+            await self._break(reason)
+
+    def _is_sound(self, incarnation: Incarnation, reply: Reply) -> bool:
+        """Whether these processes can be given another event once they ask for it."""
+        return (
+            reply.status != "timeout"
+            and not self.sandbox.exited.done()
+            and not incarnation.session.confused
+            and incarnation.extensions.session.fatal_error is None
+            and self._init_state() is None
+        )
+
+    def _report_extended(self, extended: "_Extended") -> None:
+        duration_ms = extended.elapsed_ms()
+        extensions_ms = max(duration_ms - (extended.runtime_done_ms or duration_ms), 0.0)
+        peak = max(extended.peak, self.sandbox.memory_peak())
+        self._report(extended.event, extended.reply, extended.started_at, duration_ms, peak, extensions_ms)
+
+    async def _break(self, reason: ShutdownReason = "FAILURE") -> None:
+        """End the processes; their extensions are told why. Nobody is given an event meanwhile."""
         self._state = move(self._state, State.BROKEN)
+        await self._shut_down(reason)
         await self.sandbox.kill()
         await self._disconnect()
 
@@ -280,7 +399,23 @@ class Environment:
         if incarnation is not None:
             await incarnation.close()
 
-    def _report(self, event: Event, reply: Reply, started_at: float, duration_ms: float, peak: int) -> None:
+    async def _shut_down(self, reason: ShutdownReason) -> None:
+        """The shutdown phase: nothing at all where there are no extensions."""
+        incarnation = self._incarnation
+        if incarnation is not None and incarnation.extensions:
+            self._frozen = False
+            await incarnation.extensions.shut_down(reason, self.sandbox.exited)
+            incarnation.drain_log()
+
+    def _report(
+        self,
+        event: Event,
+        reply: Reply,
+        started_at: float,
+        duration_ms: float,
+        peak: int,
+        extensions_ms: float = 0.0,
+    ) -> None:
         init_ms, self._init_ms = self._init_ms, None
         self._facts.emit(
             InvocationFinished(
@@ -295,8 +430,15 @@ class Environment:
                 status=reply.status,
                 error_type=reply.error_type,
                 trace_id=event.trace_header,
+                extensions_ms=extensions_ms,
             )
         )
+
+
+def _status(failure: Reply | None) -> tuple[Status, str | None]:
+    if failure is None:
+        return "success", None
+    return failure.status, None if failure.status == "timeout" else failure.error_type
 
 
 def _exit_reply(request_id: str, ended: Exit) -> Reply:

@@ -9,9 +9,10 @@ import os
 import struct
 from collections.abc import Mapping
 
+from bulb.environments.extensions import Extensions
 from bulb.environments.ports import EnvironmentLog
 from bulb.environments.runtime_api import MAX_BODY, RuntimeSession
-from bulb.http.message import Handler
+from bulb.http.message import Handler, Request, Response
 from bulb.http.server import HttpConnection, HttpLimits
 from bulb.sandbox.host import Sandbox
 
@@ -29,7 +30,7 @@ _ENDPOINT_LIMITS = HttpLimits(connections=256)
 class Incarnation:
     """Connects a sandbox's present process to the loop; `close` disconnects it."""
 
-    def __init__(self, sandbox: Sandbox, log: EnvironmentLog, endpoint: Handler) -> None:
+    def __init__(self, sandbox: Sandbox, log: EnvironmentLog, endpoint: Handler, extensions: Extensions) -> None:
         self._loop = asyncio.get_running_loop()
         self._sandbox = sandbox
         self._log = log
@@ -42,6 +43,7 @@ class Incarnation:
         self._resting: asyncio.TimerHandle | None = None
         self._closed = False
         self.session = RuntimeSession(self._loop)
+        self.extensions = extensions
 
     async def connect(self, environment: Mapping[str, str], handler: str) -> None:
         """Tell the process who it is, and answer what it asks from now on.
@@ -65,7 +67,11 @@ class Incarnation:
         return HttpConnection(self.session.handle, _API_LIMITS, self._api_connections, join_answers=True)
 
     def _api_connection(self) -> HttpConnection:
-        return HttpConnection(self.session.handle, _API_LIMITS, self._api_connections)
+        return HttpConnection(self._answer, _API_LIMITS, self._api_connections)
+
+    async def _answer(self, request: Request) -> Response:
+        """Whatever is asked on port 9001: the Runtime API, or one of the extensions' own."""
+        return await self.extensions.handle(request) or await self.session.handle(request)
 
     def _endpoint_connection(self) -> HttpConnection:
         return HttpConnection(self._endpoint, _ENDPOINT_LIMITS, self._endpoint_connections)
@@ -123,5 +129,6 @@ class Incarnation:
         for server in self._servers:
             server.close()
         self.session.close()
+        await self.extensions.close()
         for connection in (*self._api_connections, *self._endpoint_connections):
             connection.abort()

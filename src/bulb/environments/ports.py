@@ -1,9 +1,11 @@
 """What environments need from rooms above or beside them, each no bigger than its use."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from bulb.core.facts import EnvironmentRef
 from bulb.environments.model import FunctionSpec
+from bulb.telemetry.events import Entry
 
 
 class EnvironmentLog(Protocol):
@@ -15,6 +17,12 @@ class EnvironmentLog(Protocol):
 
     def feed(self, data: bytes) -> None:
         """Bytes as they came out of the environment's log pipe, split anywhere."""
+
+    def feed_extensions(self, data: bytes) -> None:
+        """The same for the pipe the extensions write to."""
+
+    def follow(self, follower: Callable[[Entry], None] | None) -> None:
+        """Tell `follower` every event and every line from now on, in order."""
 
     def flush(self) -> None:
         """The writer is gone or paused: what is left of a line is a line."""

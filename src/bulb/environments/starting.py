@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bulb.core.clock import Clock
-from bulb.core.facts import EnvironmentRef
+from bulb.core.facts import EnvironmentRef, Facts
+from bulb.environments.extensions import Extensions
 from bulb.environments.incarnation import Incarnation
 from bulb.environments.model import FunctionSpec
 from bulb.environments.ports import EnvironmentLog, Roles
@@ -24,6 +25,7 @@ class Starter:
 
     roles: Roles
     clock: Clock
+    facts: Facts
     endpoint: Handler
     endpoint_url: Callable[[], str]
 
@@ -48,6 +50,7 @@ class Starter:
             log_level=spec.application_log_level,
             customer=spec.variables,
         )
-        incarnation = Incarnation(sandbox, log, self.endpoint)
+        extensions = Extensions(spec, ref, sandbox, log, self.facts, self.clock)
+        incarnation = Incarnation(sandbox, log, self.endpoint, extensions)
         await incarnation.connect({**variables, **sandbox.variables}, spec.handler)
         return incarnation

@@ -5,16 +5,32 @@ from bulb.core.facts import (
     EnvironmentEnded,
     EnvironmentRef,
     EnvironmentStarted,
+    ExtensionReported,
     Fact,
     InitReported,
+    InitRuntimeDone,
     InvocationFinished,
     InvocationStarted,
+    RuntimeDone,
+    TelemetryDropped,
+    TelemetrySubscribed,
 )
 from bulb.telemetry.buffer import LogStream
 from bulb.telemetry.function_log import FunctionLog, LogOptions
 from bulb.telemetry.log_store import LogStore
 
-_OF_ENVIRONMENTS = (InvocationStarted, InvocationFinished, EnvironmentStarted, InitReported, EnvironmentEnded)
+_OF_ENVIRONMENTS = (
+    InvocationStarted,
+    InvocationFinished,
+    RuntimeDone,
+    EnvironmentStarted,
+    InitRuntimeDone,
+    InitReported,
+    ExtensionReported,
+    TelemetrySubscribed,
+    TelemetryDropped,
+    EnvironmentEnded,
+)
 
 
 class FunctionLogs:
@@ -41,10 +57,20 @@ class FunctionLogs:
                 log.begin(fact)
             case InvocationFinished():
                 log.finished(fact)
+            case RuntimeDone():
+                log.runtime_done(fact)
             case EnvironmentStarted():
                 log.started(fact)
+            case InitRuntimeDone():
+                log.init_runtime_done(fact)
             case InitReported():
                 log.init_reported(fact)
+            case ExtensionReported():
+                log.extension(fact)
+            case TelemetrySubscribed():
+                log.subscribed(fact)
+            case TelemetryDropped():
+                log.dropped(fact)
             case EnvironmentEnded():
                 log.flush()
                 del self._open[fact.environment.environment_id]

@@ -1,0 +1,122 @@
+"""Extensions inside the runtime's own process: they register over the Runtime API's address, and end with it."""
+
+from collections.abc import Callable
+from typing import Any
+
+from tests.support.bulb import Running
+from tests.support.functions import create, invoke
+from tests.support.waiting import until
+
+# A handler with an extension in a thread, which works on each event for as long as the handler then tells it.
+INTERNAL = """
+    import http.client, json, os, queue, signal, sys, threading, time
+
+    API, seen, turns = os.environ["AWS_LAMBDA_RUNTIME_API"], [], queue.Queue()
+
+    def call(method, path, body=None, **headers):
+        connection = http.client.HTTPConnection(API)
+        named = {"Lambda-Extension-" + key.replace("_", "-"): value for key, value in headers.items()}
+        connection.request(method, "/2020-01-01/extension/" + path, body, named)
+        answer = connection.getresponse()
+        return answer.status, dict(answer.getheaders()), json.loads(answer.read())
+
+    status, headers, about = call("POST", "register", json.dumps({"events": ["INVOKE"]}), Name="inner")
+    identifier = headers["lambda-extension-identifier"]
+
+    def extend():
+        while True:
+            seen.append(call("GET", "event/next", Identifier=identifier)[2])
+            time.sleep(turns.get())
+
+    threading.Thread(target=extend, daemon=True).start()
+
+    def stop(number, frame):
+        print("asked to stop", flush=True)
+        sys.exit(0)
+
+    signal.signal(signal.SIGTERM, stop)
+
+    def handler(event, context):
+        turns.put(event.get("linger", 0.0))
+        if event.get("sleep"):
+            time.sleep(event["sleep"])
+        if event.get("register"):
+            return call("POST", "register", json.dumps({"events": []}), Name="late")
+        deadline = time.monotonic() + 5
+        while not any(told["requestId"] == context.aws_request_id for told in seen):
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+        return {"about": about, "seen": seen, "id": context.aws_request_id, "pid": os.getpid(), "at": time.time()}
+"""
+
+
+def lines(bulb: Running, name: str) -> list[str]:
+    """Everything in the function's log."""
+    logs = bulb.client("logs")
+    found = logs.filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]
+    return [event["message"] for event in found]
+
+
+def logged(bulb: Running, name: str, is_it: Callable[[str], bool]) -> list[str]:
+    """The log, once it has such a line."""
+    return until(lambda: (found := lines(bulb, name)) and any(map(is_it, found)) and found, "the line in the log")  # type: ignore[return-value]
+
+
+def test_it_hears_of_every_invocation(bulb: Running) -> None:
+    aws: Any = bulb.client("lambda")
+    create(aws, "internal-hears", INTERNAL)
+    first, _ = invoke(aws, "internal-hears")
+    second, _ = invoke(aws, "internal-hears")
+    assert first["about"] == {"functionName": "internal-hears", "functionVersion": "$LATEST", "handler": "app.handler"}
+    assert [told["requestId"] for told in second["seen"]] == [first["id"], second["id"]]
+    assert {told["eventType"] for told in second["seen"]} == {"INVOKE"}
+    assert second["seen"][0]["invokedFunctionArn"].endswith(":function:internal-hears")
+    assert second["seen"][1]["deadlineMs"] > second["at"] * 1000
+    found = logged(bulb, "internal-hears", lambda line: line.startswith("REPORT"))
+    assert "EXTENSION\tName: inner\tState: Ready\tEvents: [INVOKE]\n" in found
+
+
+def test_registration_ends_with_init(bulb: Running) -> None:
+    aws: Any = bulb.client("lambda")
+    create(aws, "internal-late", INTERNAL)
+    (status, _, answer), _ = invoke(aws, "internal-late", {"register": True})
+    assert status == 403
+    assert answer["errorType"] == "Extension.RegistrationClosed"
+
+
+def test_the_answer_does_not_wait_for_it_but_the_bill_does(bulb: Running) -> None:
+    aws: Any = bulb.client("lambda")
+    create(aws, "internal-lingers", INTERNAL)
+    first, _ = invoke(aws, "internal-lingers")
+    answer, response = invoke(aws, "internal-lingers", {"linger": 0.7})
+    assert answer["pid"] == first["pid"]
+    line = next(
+        line
+        for line in logged(bulb, "internal-lingers", lambda line: line.startswith("REPORT") and answer["id"] in line)
+        if line.startswith("REPORT") and answer["id"] in line
+    )
+    duration = float(line.split("Duration: ")[1].split(" ms")[0])
+    assert duration > 650
+    assert int(line.split("Billed Duration: ")[1].split(" ms")[0]) >= duration
+    assert response["ResponseMetadata"]["HTTPStatusCode"] == 200
+
+
+def test_it_is_told_to_stop_when_its_environment_ends(bulb: Running) -> None:
+    aws: Any = bulb.client("lambda")
+    create(aws, "internal-stops", INTERNAL)
+    invoke(aws, "internal-stops")
+    aws.update_function_configuration(FunctionName="internal-stops", Description="another")
+    logged(bulb, "internal-stops", lambda line: line == "asked to stop\n")
+
+
+def test_after_a_timeout_it_gets_a_new_process(bulb: Running) -> None:
+    aws: Any = bulb.client("lambda")
+    create(aws, "internal-late-end", INTERNAL, Timeout=1)
+    invoke(aws, "internal-late-end")
+    answer, response = invoke(aws, "internal-late-end", {"sleep": 3})
+    assert response["FunctionError"] == "Unhandled"
+    assert answer["errorType"] == "Sandbox.Timedout"
+    again, _ = invoke(aws, "internal-late-end")
+    assert [told["requestId"] for told in again["seen"]] == [again["id"]]
+    found = logged(bulb, "internal-late-end", lambda line: line == "asked to stop\n")
+    assert any("Duration: 1000.00 ms" in line and line.endswith("Status: timeout\n") for line in found)
