@@ -36,8 +36,13 @@ async def tell(sandbox: Sandbox, source: str) -> None:
 
 async def ask(sandbox: Sandbox, source: str, within_s: float = 20) -> Any:
     """Run `source` inside; its `answer`, or Refused with what it raised."""
+    await tell(sandbox, source)
+    return await answer(sandbox, within_s)
+
+
+async def answer(sandbox: Sandbox, within_s: float = 20) -> Any:
+    """The answer to what it was told before."""
     async with asyncio.timeout(within_s):
-        await tell(sandbox, source)
         length = struct.unpack(">I", await _read(sandbox, 4))[0]
         text = (await _read(sandbox, length)).decode()
     if text[0] == "!":

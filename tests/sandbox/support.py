@@ -113,6 +113,7 @@ def cgroups_of(pid: int) -> list[Path]:
 
 
 def processes_of(uid: int) -> list[int]:
-    """Processes of `uid` on the machine."""
-    listed = subprocess.run(["ps", "-o", "pid=", "-u", str(uid)], capture_output=True, text=True, check=False)
-    return [int(word) for word in listed.stdout.split()]
+    """Processes of `uid` on the machine. The dead are not counted: the machine's own init may bury them late."""
+    listed = subprocess.run(["ps", "-o", "pid=,stat=", "-u", str(uid)], capture_output=True, text=True, check=False)
+    found = (line.split() for line in listed.stdout.splitlines())
+    return [int(pid) for pid, state in found if not state.startswith("Z")]

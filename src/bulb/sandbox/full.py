@@ -77,11 +77,18 @@ class FullCell:
     """One sandbox's group, /tmp, network and identity."""
 
     variables: Mapping[str, str] = {}
+    _mounts_code = True
 
     def __init__(
-        self, workshop: Workshop, name: str, limits: Limits, code: Code | None, kill: Callable[[], None]
+        self,
+        workshop: Workshop,
+        name: str,
+        limits: Limits,
+        code: Code | None,
+        kill: Callable[[], None],
+        uid: int | None = None,
     ) -> None:
-        """Use `open`, not this: nothing is made yet."""
+        """Use `open`, not this: nothing is made yet. Without a `uid` of somebody else's it gets one of its own."""
         self._workshop = workshop
         self._name = name
         self._limits = limits
@@ -90,7 +97,8 @@ class FullCell:
         self._watch: MemoryWatch | None = None
         self._network: Network | None = None
         self._has_share = False
-        self._uid = workshop.identities.take()
+        self.uid = workshop.identities.take() if uid is None else uid
+        self._owns_uid = uid is None
         # Opened with the cell, for its first process: one visit to the mount thread instead of two.
         self._opened: list[tuple[str, int]] = []
 
@@ -105,7 +113,7 @@ class FullCell:
             cell._network = await workshop.networks.take()
             await making
         except BaseException:
-            workshop.identities.give_back(cell._uid)
+            workshop.identities.give_back(cell.uid)
             if cell._network is not None:
                 cell._network.discard()
                 workshop.networks.released(cell._network)
@@ -135,7 +143,7 @@ class FullCell:
         descriptors.append(("network", self._network.namespace()))
         fields = {
             "isolated": True,
-            "uid": self._uid,
+            "uid": self.uid,
             "processes": self._limits.processes,
             "open_files": self._limits.open_files,
             "directory": "/var/task",
@@ -153,7 +161,7 @@ class FullCell:
                 undo.callback(os.close, fd)
                 opened.append((use, fd))
 
-            if self._code is not None:
+            if self._code is not None and self._mounts_code:
                 add("task", mounts.code(self._code.task))
                 if self._code.opt is not None:
                     add("opt", mounts.code(self._code.opt))
@@ -181,7 +189,7 @@ class FullCell:
         runtime.close()
         endpoint.close()
 
-    def listeners(self) -> tuple[socket.socket, socket.socket]:
+    def listeners(self) -> tuple[socket.socket | None, socket.socket | None]:
         """See `Cell`."""
         assert self._network is not None
         return self._network.runtime.dup(), self._network.endpoint.dup()
@@ -198,6 +206,11 @@ class FullCell:
         limit = self._limits.memory_mb * MB
         self._watch = MemoryWatch(self._group, trigger, limit, self._tmp.used_bytes, self._kill)
         self._watch.start()
+
+    @property
+    def code(self) -> Code | None:
+        """What is mounted for its function, None while it is blank."""
+        return self._code
 
     @property
     def is_watching(self) -> bool:
@@ -272,4 +285,5 @@ class FullCell:
             self._network.runtime.close()
             self._network.endpoint.close()
             self._workshop.networks.released(self._network)
-        self._workshop.identities.give_back(self._uid)
+        if self._owns_uid:
+            self._workshop.identities.give_back(self.uid)

@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import os
 import shutil
+import socket
 import tempfile
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from bulb.core.ids import hex_id
@@ -18,10 +19,11 @@ from bulb.sandbox.network import NetworkProvider
 from bulb.sandbox.plain import PlainCell
 from bulb.sandbox.rungs import Choice, climb
 from bulb.sandbox.sandbox import Sandbox
+from bulb.sandbox.snapshot import RestoredCell, Template
 from bulb.sandbox.userns import UsernsCell
 from bulb.sandbox.zygote import ZygoteClient
 
-__all__ = ["Sandbox", "SandboxHost"]
+__all__ = ["Sandbox", "SandboxHost", "Template"]
 
 # More at once would only queue inside the zygote, which forks one after the other.
 _BIRTHS_IN_FLIGHT = 16
@@ -103,12 +105,50 @@ class SandboxHost:
         await sandbox.born()
         return sandbox
 
-    async def _start(self, image: Image, limits: Limits, code: Code | None) -> Sandbox:
-        sandbox = Sandbox(hex_id(16), image, self._births, self._zygote)
+    @property
+    def makes_templates(self) -> bool:
+        """Whether `start_template` and `restore` work: on the full rung, where user namespaces may be made."""
+        return self.rung is Rung.FULL and _user_namespaces() > 0
+
+    async def start_template(self, image: Image, limits: Limits, code: Code) -> Template:
+        """A sandbox to be forked once its runtime waits for that. `image` must fork. SandboxError as `start`."""
+        if not self.makes_templates:
+            raise SandboxError("templates need the full rung and user namespaces")
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
-            cell = await self._cell(sandbox.id, limits, code, sandbox.kill_now)
+            return Template(await self._start(image, limits, code, theirs), ours)
+        except BaseException:
+            ours.close()
+            theirs.close()
+            raise
+
+    async def restore(self, template: Template, limits: Limits) -> Sandbox:
+        """A fork of `template` in a sandbox of its own. SandboxError as `start`."""
+        workshop = self._choice.workshop
+        assert workshop is not None  # there are templates
+
+        async def parent(image: Image) -> Template:
+            if not template.alive:
+                raise SandboxError("the template has ended")
+            return template
+
+        sandbox = Sandbox(hex_id(16), template.sandbox.image, self._births, parent)
+        making = RestoredCell.restored(workshop, sandbox.id, limits, template.cell, sandbox.kill_now)
+        await self._begin(sandbox, making, None)
+        return sandbox
+
+    async def _start(
+        self, image: Image, limits: Limits, code: Code | None, snapshot: socket.socket | None = None
+    ) -> Sandbox:
+        sandbox = Sandbox(hex_id(16), image, self._births, self._zygote)
+        await self._begin(sandbox, self._cell(sandbox.id, limits, code, sandbox.kill_now), snapshot)
+        return sandbox
+
+    async def _begin(self, sandbox: Sandbox, making: Awaitable[Cell], snapshot: socket.socket | None) -> None:
+        try:
+            cell = await making
             try:
-                await sandbox.begin(cell)
+                await sandbox.begin(cell, snapshot)
             except BaseException:
                 await cell.close()
                 raise
@@ -116,7 +156,6 @@ class SandboxHost:
             raise SandboxError(f"no sandbox could be made: {error}") from error
         self._sandboxes[sandbox.id] = sandbox
         sandbox.when_closed(self._sandboxes.pop)
-        return sandbox
 
     async def _cell(self, name: str, limits: Limits, code: Code | None, kill: Callable[[], None]) -> Cell:
         if self._choice.workshop is not None:
@@ -132,6 +171,14 @@ class SandboxHost:
         await self._choice.close()
         with contextlib.suppress(OSError):
             await asyncio.to_thread(shutil.rmtree, self._place)
+
+
+def _user_namespaces() -> int:
+    """How many this machine lets a user have."""
+    try:
+        return int(Path("/proc/sys/user/max_user_namespaces").read_text())
+    except (OSError, ValueError):
+        return 0
 
 
 def _sweep(place: Path) -> None:

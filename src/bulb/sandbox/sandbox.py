@@ -11,14 +11,30 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from typing import Protocol
 
-from bulb.sandbox.cell import Cell
+from bulb.sandbox.cell import Cell, Order
 from bulb.sandbox.model import Code, Exit, Image, Limits, SandboxError
-from bulb.sandbox.zygote import ZygoteClient
+from bulb.sandbox.zygote import Process
 
 # An API socket carries 6 MB events; a larger buffer saves wake-ups, and the kernel caps it anyway.
 _API_BUFFER = 1 << 20
-ZygoteOf = Callable[[Image], Awaitable[ZygoteClient]]
+
+
+class Parent(Protocol):
+    """Who makes a sandbox's processes: the zygote of its image, or a template of its function."""
+
+    def spawn(self, name: str, order: Order, process: Process) -> None:
+        """Ask for a process. Returns at once; `process` is told how it goes."""
+
+    def signal(self, name: str, number: int) -> None:
+        """Send a signal to the process `name`, if it still exists."""
+
+    def forget(self, name: str) -> None:
+        """The sandbox `name` will not be started again."""
+
+
+ParentOf = Callable[[Image], Awaitable[Parent]]
 
 
 class Sandbox:
@@ -30,7 +46,7 @@ class Sandbox:
     variables told to the process: where this rung keeps what others find at /tmp and /var/task.
     """
 
-    def __init__(self, name: str, image: Image, births: asyncio.Semaphore, zygote_of: ZygoteOf) -> None:
+    def __init__(self, name: str, image: Image, births: asyncio.Semaphore, parent_of: ParentOf) -> None:
         """Use `SandboxHost.start`."""
         self.id = name
         self.image = image
@@ -42,8 +58,8 @@ class Sandbox:
         self.endpoint_listener: socket.socket | None = None
         self.exited: asyncio.Future[Exit]
         self._births = births
-        self._zygote_of = zygote_of
-        self._zygote: ZygoteClient
+        self._parent_of = parent_of
+        self._parent: Parent
         self._generation = 0
         self._process: _Process
         self._closed = False
@@ -73,13 +89,13 @@ class Sandbox:
         """The AWS endpoint's address as seen inside."""
         return self.cell.addresses()[1]
 
-    async def begin(self, cell: Cell) -> None:
-        """Start the first process in `cell`. Raises SandboxError."""
+    async def begin(self, cell: Cell, snapshot: socket.socket | None = None) -> None:
+        """Start the first process in `cell`; with `snapshot`, as a template that takes orders there. SandboxError."""
         self.cell = cell
-        await self._spawn()
+        await self._spawn(snapshot)
 
-    async def _spawn(self) -> None:
-        self._zygote = await self._zygote_of(self.image)
+    async def _spawn(self, snapshot: socket.socket | None = None) -> None:
+        self._parent = await self._parent_of(self.image)
         self.exited = asyncio.get_running_loop().create_future()
         self.pid = 0
         self.cell.begin_init()
@@ -89,12 +105,14 @@ class Sandbox:
         self.log, written = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(self.log, False)
         order.descriptors += [("api", theirs.detach()), ("log", written)]
+        if snapshot is not None:
+            order.descriptors.append(("snapshot", snapshot.detach()))
         self._generation += 1
         makes_listeners = bool(order.fields["ports"])
         self._process = _Process(self, self._births, makes_listeners)
         # Given back when the process is born, so that a burst does not bury the zygote.
         await self._births.acquire()
-        self._zygote.spawn(f"{self.id}.{self._generation}", order, self._process)
+        self._parent.spawn(f"{self.id}.{self._generation}", order, self._process)
         if makes_listeners:
             await self._process.complete.wait()
         self.runtime_listener, self.endpoint_listener = self.cell.listeners()
@@ -156,7 +174,7 @@ class Sandbox:
             self.cell.thaw()  # a frozen process does not die
 
     def _signal(self, number: int) -> None:
-        self._zygote.signal(f"{self.id}.{self._generation}", number)
+        self._parent.signal(f"{self.id}.{self._generation}", number)
 
     async def restart(self) -> None:
         """Kill everything inside and start a fresh process in the same cell: /tmp keeps its files."""
@@ -174,7 +192,7 @@ class Sandbox:
         self._closed = True
         await self.kill()
         self._let_go()
-        self._zygote.forget(self.id)
+        self._parent.forget(self.id)
         await self.cell.close()
         if self._when_closed is not None:
             self._when_closed(self.id)

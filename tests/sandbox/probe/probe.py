@@ -13,12 +13,12 @@ def prepare():
     PREPARED.append(time.monotonic())
 
 
-def run(api_fd):
+def run(api_fd, restorer=None):
     import socket
 
     api = socket.socket(fileno=api_fd)
     api.sendall(b"!")
-    places = {"api": api, "PREPARED": PREPARED}
+    places = {"api": api, "PREPARED": PREPARED, "restorer": restorer}
     while True:
         head = _read(api, 4)
         source = _read(api, struct.unpack(">I", head)[0]).decode()

@@ -18,7 +18,7 @@ from . import syscalls
 from .wire import ChildPlan
 
 # Where the descriptors a child keeps end up; the zygote's own lie far above.
-API_FD, LOG_FD = 3, 4
+API_FD, LOG_FD, SNAPSHOT_FD = 3, 4, 5
 _HIGH = 64
 
 # What of /proc tells about the machine, not about the sandbox. Most of it is closed to other users anyway.
@@ -29,14 +29,17 @@ _READ_ONLY = "/proc/sys"
 class Steps:
     """What every child of one zygote does alike, computed once before the first fork."""
 
-    def __init__(self, filter_program: bytes, masked: tuple[str, ...]) -> None:
+    def __init__(self, filter_program: bytes, template_program: bytes, masked: tuple[str, ...]) -> None:
         self.filter_program = filter_program
+        self.template_program = template_program
         self.masked = masked
 
 
-def steps_of(filter_program: bytes) -> Steps:
+def steps_of(filter_program: bytes, template_program: bytes) -> Steps:
     """Look once at what of /proc there is to mask. Needs a mounted /proc."""
-    return Steps(filter_program, tuple(f"/proc/{name}" for name in _MASKED if Path("/proc", name).exists()))
+    return Steps(
+        filter_program, template_program, tuple(f"/proc/{name}" for name in _MASKED if Path("/proc", name).exists())
+    )
 
 
 def isolate(plan: ChildPlan, steps: Steps) -> list[socket.socket]:
@@ -93,13 +96,27 @@ def _code_of_the_machine(machine: str, path: str | None) -> int | None:
 
 
 def settle_descriptors(plan: ChildPlan, control: int) -> int:
-    """stdin stays /dev/null; 1, 2 and 4 are the log, 3 is the API socket. All others close, `control` moves."""
+    """stdin stays /dev/null; 1, 2 and 4 are the log, 3 is the API socket. All others close, `control` moves.
+
+    A template keeps 5, the channel that asks for forks of it.
+    """
+    last = LOG_FD
+    if plan.snapshot is not None:
+        last = SNAPSHOT_FD
+        kept = fcntl.fcntl(plan.snapshot, fcntl.F_DUPFD, _HIGH)
     api, log, control = (fcntl.fcntl(fd, fcntl.F_DUPFD, _HIGH) for fd in (plan.api, plan.log, control))
-    for source, target in ((log, 1), (log, 2), (api, API_FD), (log, LOG_FD)):
-        os.dup2(source, target)
-    os.closerange(LOG_FD + 1, control)
+    if plan.snapshot is not None:
+        os.dup2(kept, SNAPSHOT_FD, inheritable=False)
+    connect_streams(api, log)
+    os.closerange(last + 1, control)
     os.closerange(control + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
     return control
+
+
+def connect_streams(api: int, log: int) -> None:
+    """Output and the descriptors a runtime expects."""
+    for source, target in ((log, 1), (log, 2), (api, API_FD), (log, LOG_FD)):
+        os.dup2(source, target)
 
 
 def lock(plan: ChildPlan, steps: Steps) -> None:
@@ -115,7 +132,7 @@ def lock(plan: ChildPlan, steps: Steps) -> None:
     syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)
     if plan.isolated:
-        syscalls.install_filter(steps.filter_program)
+        syscalls.install_filter(steps.filter_program if plan.snapshot is None else steps.template_program)
     else:
         # Without a pid namespace: orphans stay with this process, and become the zygote's to kill when it ends.
         syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
@@ -123,12 +140,14 @@ def lock(plan: ChildPlan, steps: Steps) -> None:
 
 def limit_resources(plan: ChildPlan) -> None:
     """Hard limits: nobody inside can raise them again."""
-    for kind, value in (
+    limits = [
         (resource.RLIMIT_NOFILE, plan.open_files),
-        (resource.RLIMIT_NPROC, plan.processes),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_MEMLOCK, 65_536),
-    ):
+    ]
+    if plan.snapshot is None:  # a template's would count all its forks; its cgroup counts its own alone
+        limits.append((resource.RLIMIT_NPROC, plan.processes))
+    for kind, value in limits:
         ceiling = resource.getrlimit(kind)[1]
         hard = value if ceiling == resource.RLIM_INFINITY else min(value, ceiling)
         resource.setrlimit(kind, (hard, hard))

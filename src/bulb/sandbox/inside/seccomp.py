@@ -15,7 +15,7 @@ _EPERM, _ENOSYS = 0x00050000 | 1, 0x00050000 | 38
 _LOAD, _EQUAL, _ABOVE, _AT_LEAST, _ANY_OF, _RETURN = 0x20, 0x15, 0x25, 0x35, 0x45, 0x06
 _NUMBER, _ARCHITECTURE, _FIRST, _SECOND = 0, 4, 16, 24
 _X32 = 0x40000000
-_CLONE3 = 435
+_CLONE3, _MOVE_MOUNT = 435, 429
 
 _NEW_NAMESPACES = 0x7E020000
 _SOCKET_FAMILIES = (1, 2, 10, 16)  # unix, inet, inet6, netlink
@@ -39,15 +39,17 @@ _AARCH64 = (
 )
 # fmt: on
 _MACHINES = {
-    "x86_64": (0xC000003E, _X86_64, {"clone": 56, "socket": 41, "ioctl": 16, "personality": 135}),
-    "aarch64": (0xC00000B7, _AARCH64, {"clone": 220, "socket": 198, "ioctl": 29, "personality": 92}),
+    "x86_64": (0xC000003E, _X86_64, {"clone": 56, "socket": 41, "ioctl": 16, "personality": 135, "unshare": 272}),
+    "aarch64": (0xC00000B7, _AARCH64, {"clone": 220, "socket": 198, "ioctl": 29, "personality": 92, "unshare": 97}),
 }
 
 
-def program(machine: str | None = None) -> bytes:
+def program(machine: str | None = None, *, may_unshare: int | None = None) -> bytes:
     """The filter for `machine` (default: this one), ready for `syscalls.install_filter`.
 
-    Raises KeyError for a machine whose call numbers are not known here.
+    `may_unshare` is for templates, whose forks leave for namespaces of their own: unshare with exactly these flags, and
+    move_mount, are allowed as well. Every fork adds the filter without them. Raises KeyError for a machine whose call
+    numbers are not known here.
     """
     architecture, allowed, numbers = _MACHINES[machine or platform.machine()]
     code: list[bytes] = [
@@ -66,6 +68,10 @@ def program(machine: str | None = None) -> bytes:
     ):
         code += [_step(_EQUAL, numbers[name], 0, len(check)), *check]
     code += [_step(_EQUAL, _CLONE3, 0, 1), _step(_RETURN, _ENOSYS)]
+    if may_unshare is not None:
+        check = _only(_FIRST, (may_unshare,))
+        code += [_step(_EQUAL, numbers["unshare"], 0, len(check)), *check]
+        code += [_step(_EQUAL, _MOVE_MOUNT, 0, 1), _step(_RETURN, _ALLOW)]
     return b"".join(code + _ranges(allowed))
 
 

@@ -40,6 +40,8 @@ class ChildPlan:
         self.temporary: tuple[str, int] | None = message.get("temporary")
         self.task = by_name.get("task")
         self.opt = by_name.get("opt")
+        # A template's end of the channel that asks for forks of it.
+        self.snapshot = by_name.get("snapshot")
         self.cgroups = [fd for name, fd in named if name == "cgroup"]
         self.descriptors = descriptors
 

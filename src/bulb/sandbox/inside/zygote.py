@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from . import child, seccomp, syscalls, wire
+from . import child, restoring, syscalls, wire
 from .processes import children
 
 _FAILED = 125
@@ -32,8 +32,8 @@ class Zygote:
         self._command: list[str] = config["command"]
         self._environment: dict[str, str] = config["environment"]
         self._isolated: bool = config["isolated"]
-        self._run: Callable[[int], None] | None = None
-        self._steps = child.steps_of(seccomp.program() if self._isolated else b"")
+        self._run: Callable[..., None] | None = None
+        self._steps = child.steps_of(*(restoring.filters() if self._isolated else (b"", b"")))
         self._pids: dict[int, str] = {}
         self._ids: dict[str, int] = {}
         self._temporary: dict[str, int] = {}
@@ -148,7 +148,10 @@ class Zygote:
         try:
             child.forget_the_zygote()
             self._complete(plan)
-            if self._run is not None:
+            if self._run is not None and plan.snapshot is not None:
+                restorer = restoring.Restorer(child.SNAPSHOT_FD, os.getuid(), self._steps.filter_program)
+                self._run(child.API_FD, restorer)
+            elif self._run is not None:
                 self._run(child.API_FD)
             else:
                 os.execve(self._command[0], self._command, self._environment | plan.variables)  # noqa: S606
