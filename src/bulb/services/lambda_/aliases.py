@@ -63,7 +63,7 @@ def check_routing(key: FunctionKey, alias: Alias, lookup: Lookup) -> None:
                 f"Function version {version} is already included in routing configuration."
             )
         if alias.version == LATEST:
-            raise errors.invalid("$LATEST is not supported for an alias pointing to more than 1 version")
+            raise errors.invalid_untyped("$LATEST is not supported for an alias pointing to more than 1 version")
         _check_alike(own, _version(key, version, lookup))
 
 

@@ -11,6 +11,11 @@ def invalid(message: str) -> AwsError:
     return AwsError("InvalidParameterValueException", message)
 
 
+def invalid_untyped(message: str) -> AwsError:
+    """InvalidParameterValueException as a few refusals about aliases have it: without `Type`."""
+    return AwsError("InvalidParameterValueException", message, members={"Type": None})
+
+
 def validation(message: str) -> AwsError:
     """ValidationException, the front end's own."""
     return AwsError("ValidationException", f"1 validation error detected: {message}")
