@@ -36,6 +36,7 @@ class CodeStore:
         self._root = root
         self._size_limit = size_limit
         self._mentions: dict[tuple[str, bytes], bool] = {}
+        self._sizes: dict[str, int] = {}
 
     async def unpack(self, archive: Path | bytes, digest: str) -> Path:
         """The directory of the package whose archive's SHA-256 is `digest` (hex).
@@ -53,6 +54,12 @@ class CodeStore:
         if key not in self._mentions:
             self._mentions[key] = await asyncio.to_thread(_mentions, package, word)
         return self._mentions[key]
+
+    async def size(self, package: Path) -> int:
+        """The bytes of the files of the unpacked `package`. Counted once, then remembered."""
+        if package.name not in self._sizes:
+            self._sizes[package.name] = await asyncio.to_thread(_size, package)
+        return self._sizes[package.name]
 
     async def merge_layers(self, layers: Sequence[Path]) -> Path | None:
         """One directory for /opt with the content of all `layers`, later ones winning; None without layers.
@@ -103,6 +110,10 @@ def _mentions(package: Path, word: bytes) -> bool:
             if word in file.read_bytes():
                 return True
     return False
+
+
+def _size(package: Path) -> int:
+    return sum(file.lstat().st_size for file in package.rglob("*") if file.is_file() and not file.is_symlink())
 
 
 def bad_archive() -> AwsError:

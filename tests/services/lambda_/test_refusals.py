@@ -105,7 +105,6 @@ UNSUPPORTED: list[tuple[dict[str, Any], str]] = [
     ({"DeadLetterConfig": {"TargetArn": "arn:aws:sqs:us-east-1:000000000000:q"}}, "DeadLetterConfig"),
     ({"KMSKeyArn": "arn:aws:kms:us-east-1:000000000000:key/k"}, "KMSKeyArn"),
     ({"TracingConfig": {"Mode": "Active"}}, "TracingConfig Mode Active"),
-    ({"Layers": ["arn:aws:lambda:us-east-1:000000000000:layer:l:1"]}, "Layers"),
     (
         {
             "FileSystemConfigs": [

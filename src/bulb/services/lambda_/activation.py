@@ -117,7 +117,8 @@ class Activator:
     async def _prepare(self, record: FunctionRecord) -> str | None:
         """Why the definition cannot run, or None when its code is in place."""
         try:
-            await self._packages.folder(record.definition.code)
+            for code in record.definition.codes:
+                await self._packages.folder(code)
         except (AwsError, BulbError, OSError) as error:
             _log.exception("The code of %s cannot be unpacked", record.ref.arn)
             return f"The function's code cannot be unpacked: {error}"

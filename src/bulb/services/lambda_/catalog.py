@@ -135,6 +135,7 @@ class Catalog:
         if running is None:
             raise errors.wrong_state(record.state)
         code = await self._packages.folder(running.code)
+        layers = tuple([await self._packages.folder(layer.code) for layer in running.layers])
         return FunctionSpec(
             ref=record.ref,
             revision=running.identity,
@@ -142,7 +143,8 @@ class Catalog:
             handler=running.handler,
             role=running.role,
             code=code,
-            uses_sdk=await self._packages.mentions_sdk(code),
+            layers=layers,
+            uses_sdk=await self._packages.mentions_sdk(code, *layers),
             memory_mb=running.memory_mb,
             ephemeral_mb=running.ephemeral_mb,
             timeout_s=running.timeout_s,

@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from bulb.services.lambda_.model import Code, Definition, Logging
+from bulb.services.lambda_.model import Code, Definition, Layer, Logging
 
 
 def dump(definition: Definition) -> str:
@@ -18,6 +18,7 @@ def dump(definition: Definition) -> str:
 def load(document: str) -> Definition:
     """The definition of a document."""
     members: dict[str, Any] = json.loads(document)
+    layers = tuple(Layer(layer["arn"], Code(**layer["code"])) for layer in members.get("layers", ()))
     return Definition(
-        **{**members, "code": Code(**members["code"]), "logging": Logging(**members["logging"])},
+        **{**members, "code": Code(**members["code"]), "logging": Logging(**members["logging"]), "layers": layers},
     )

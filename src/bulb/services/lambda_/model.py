@@ -57,6 +57,14 @@ class Code:
 
 
 @dataclass(frozen=True, slots=True)
+class Layer:
+    """A layer version as a function keeps it: it stays when the version is deleted."""
+
+    arn: str
+    code: Code
+
+
+@dataclass(frozen=True, slots=True)
 class Logging:
     """`LoggingConfig`. The levels are None with the Text format."""
 
@@ -86,6 +94,12 @@ class Definition:
     ephemeral_mb: int = 512
     architecture: str = "x86_64"
     variables: Mapping[str, str] | None = None
+    layers: tuple[Layer, ...] = ()
+
+    @property
+    def codes(self) -> tuple[Code, ...]:
+        """Every package it needs."""
+        return (self.code, *(layer.code for layer in self.layers))
 
     @property
     def fingerprint(self) -> str:

@@ -50,9 +50,16 @@ class Packages:
         """The unpacked package, made again from the blob when it is gone."""
         return await self._codes.unpack(self._blobs.path(code.digest), code.digest)
 
-    async def mentions_sdk(self, folder: Path) -> bool:
-        """Whether the unpacked package says anything of the AWS SDK for Python."""
-        return await self._codes.mentions(folder, SDK)
+    async def unpacked_bytes(self, code: Code) -> int:
+        """The size of the unpacked package."""
+        return await self._codes.size(await self.folder(code))
+
+    async def mentions_sdk(self, *folders: Path) -> bool:
+        """Whether any of the unpacked packages says anything of the AWS SDK for Python."""
+        for folder in folders:
+            if await self._codes.mentions(folder, SDK):
+                return True
+        return False
 
     async def sweep(self, in_use: Collection[str]) -> None:
         """Remove unpacked packages whose digests are not `in_use`. Only at start, before anything runs."""

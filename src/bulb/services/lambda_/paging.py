@@ -16,6 +16,13 @@ def limit(params: Mapping[str, Any]) -> int:
     return min(asked, MAX_PAGE)
 
 
+def number(version: str) -> int:
+    """The version of a marker as a number. Raises InvalidParameterValueException."""
+    if not version.isdecimal():
+        raise errors.invalid_token()
+    return int(version)
+
+
 def marker(name: str, version: str) -> str:
     """The marker behind an item."""
     return base64.urlsafe_b64encode(f"{name}:{version}".encode()).decode()

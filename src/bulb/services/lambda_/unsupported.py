@@ -33,7 +33,6 @@ _CONFIGURATION: Mapping[str, Refusal] = {
     "DeadLetterConfig": _when_any_member("DeadLetterConfig"),
     "KMSKeyArn": _when_set("KMSKeyArn"),
     "TracingConfig": _when("TracingConfig Mode", "Mode", "Active"),
-    "Layers": _when_set("Layers"),
     "FileSystemConfigs": _when_set("FileSystemConfigs"),
     "ImageConfig": _when_any_member("ImageConfig"),
     "SnapStart": _when("SnapStart ApplyOn", "ApplyOn", "PublishedVersions"),

@@ -35,6 +35,8 @@ def summary(record: FunctionRecord, qualifier: str | None = None) -> dict[str, A
         "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
         "LoggingConfig": _logging(definition.logging),
     }
+    if definition.layers:
+        shown["Layers"] = [{"Arn": layer.arn, "CodeSize": layer.code.size} for layer in definition.layers]
     if definition.variables is not None:
         shown["Environment"] = {"Variables": dict(definition.variables)}
     return shown

@@ -11,9 +11,11 @@ from bulb.services.lambda_.api.aliases import AliasOperations
 from bulb.services.lambda_.api.code import CodeOperations
 from bulb.services.lambda_.api.functions import FunctionOperations
 from bulb.services.lambda_.api.invoke import InvokeOperations
+from bulb.services.lambda_.api.layers import LayerOperations
 from bulb.services.lambda_.api.permissions import PermissionOperations
 from bulb.services.lambda_.api.tags import TagOperations
 from bulb.services.lambda_.api.versions import VersionOperations
+from bulb.services.lambda_.attached import AttachedLayers
 from bulb.services.lambda_.catalog import Catalog
 from bulb.services.lambda_.downloads import CodeDownloads
 from bulb.services.lambda_.options import LambdaOptions
@@ -39,16 +41,18 @@ class LambdaApi:
         options: LambdaOptions,
     ) -> None:
         self._downloads = CodeDownloads(blobs, options.code_url_key, clock)
-        functions = FunctionOperations(store, activator, packages, self._downloads, options)
-        code = CodeOperations(store, activator, packages, options)
+        attached = AttachedLayers(store, packages)
+        functions = FunctionOperations(store, activator, packages, self._downloads, attached, options)
+        code = CodeOperations(store, activator, packages, attached, options)
         invoke = InvokeOperations(catalog, invoker, async_invoker)
         tags = TagOperations(store)
+        layers = LayerOperations(store, packages, self._downloads, options)
         permissions = PermissionOperations(store, options.policies_enforced)
         account = AccountOperations(store, options)
         versions = VersionOperations(store, activator, options)
         aliases = AliasOperations(store)
 
-        for group in (functions, code, invoke, tags, permissions, account, versions, aliases):
+        for group in (functions, code, invoke, tags, permissions, account, versions, aliases, layers):
             self._add(group)
 
         self.s3_may_invoke = permissions.s3_may_invoke

@@ -6,6 +6,7 @@ from bulb.core.calls import Answer, Call
 from bulb.core.ids import request_id
 from bulb.services.lambda_ import errors, names, rules, unsupported, views
 from bulb.services.lambda_.activation import Activator
+from bulb.services.lambda_.attached import AttachedLayers
 from bulb.services.lambda_.model import LATEST, Code, FunctionRecord, key_of
 from bulb.services.lambda_.options import LambdaOptions
 from bulb.services.lambda_.packages import Packages
@@ -15,10 +16,18 @@ from bulb.services.lambda_.store import LambdaStore
 class CodeOperations:
     """The operation that replaces a function's package."""
 
-    def __init__(self, store: LambdaStore, activator: Activator, packages: Packages, options: LambdaOptions) -> None:
+    def __init__(
+        self,
+        store: LambdaStore,
+        activator: Activator,
+        packages: Packages,
+        attached: AttachedLayers,
+        options: LambdaOptions,
+    ) -> None:
         self._store = store
         self._activator = activator
         self._packages = packages
+        self._attached = attached
         self._options = options
 
     async def update_function_code(self, call: Call) -> Answer:
@@ -37,6 +46,7 @@ class CodeOperations:
             raise errors.function_not_found(names.target(call).key)
         rules.check_updatable(current, params.get("RevisionId"))  # before the upload is unpacked; `decide` decides
         code = await self._packages.accept(call.account, call.region, params)
+        await self._attached.check_size(code, current.definition.layers)
 
         def decide(record: FunctionRecord) -> FunctionRecord:
             rules.check_updatable(record, params.get("RevisionId"))

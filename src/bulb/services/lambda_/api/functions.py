@@ -1,9 +1,12 @@
 """Create, read, change, delete: the configuration side of a function."""
 
+from dataclasses import replace
+
 from bulb.core.calls import Answer, Call
 from bulb.core.ids import request_id
 from bulb.services.lambda_ import errors, names, paging, rules, unsupported, views
 from bulb.services.lambda_.activation import Activator
+from bulb.services.lambda_.attached import AttachedLayers
 from bulb.services.lambda_.downloads import CodeDownloads
 from bulb.services.lambda_.model import LATEST, FunctionKey, FunctionRecord
 from bulb.services.lambda_.options import LambdaOptions
@@ -20,12 +23,14 @@ class FunctionOperations:
         activator: Activator,
         packages: Packages,
         downloads: CodeDownloads,
+        attached: AttachedLayers,
         options: LambdaOptions,
     ) -> None:
         self._store = store
         self._activator = activator
         self._packages = packages
         self._downloads = downloads
+        self._attached = attached
         self._options = options
 
     async def create_function(self, call: Call) -> Answer:
@@ -39,8 +44,11 @@ class FunctionOperations:
         ref = target.key.version(LATEST)
         if await self._store.find(ref) is not None:  # before the upload is unpacked; `create` decides
             raise errors.already_exists(target.key)
+        layers = await self._attached.chosen(call) or ()
         code = await self._packages.accept(call.account, call.region, params["Code"])
-        record = FunctionRecord(ref, request_id(), call.now, draft.with_code(code, request_id()))
+        await self._attached.check_size(code, layers)
+        definition = replace(draft.with_code(code, request_id()), layers=layers)
+        record = FunctionRecord(ref, request_id(), call.now, definition)
         first = record.published("1", None, request_id(), call.now) if params.get("Publish") else None
         await self._store.create(record, params.get("Tags", {}), call.now, self._options.code_storage_bytes, first)
         self._activator.begin(ref)
@@ -92,10 +100,15 @@ class FunctionOperations:
         params = call.params
         key = names.latest_target(call)
         unsupported.check_configuration(params)
+        layers = await self._attached.chosen(call)
+        if layers and (current := await self._store.find(key.version(LATEST))) is not None:
+            await self._attached.check_size(current.definition.code, layers)
 
         def decide(record: FunctionRecord) -> FunctionRecord:
             rules.check_updatable(record, params.get("RevisionId"))
             definition = rules.merged(record.definition, params, request_id())
+            if layers is not None:
+                definition = replace(definition, layers=layers)
             return record.updated(definition, request_id(), call.now)
 
         record = await self._store.change(key.version(LATEST), decide)

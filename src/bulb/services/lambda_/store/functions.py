@@ -15,6 +15,7 @@ from bulb.services.lambda_.model import LATEST, FunctionKey, FunctionRecord, Usa
 from bulb.services.lambda_.store import rows
 from bulb.services.lambda_.store.aliases import AliasStore
 from bulb.services.lambda_.store.keys import function_exists, is_function, qualifier_exists, remove_function
+from bulb.services.lambda_.store.layers import LayerStore
 from bulb.services.lambda_.store.policies import PolicyStore
 from bulb.services.lambda_.store.versions import VersionStore
 from bulb.storage.blobs import BlobStore
@@ -26,7 +27,7 @@ Listener = Callable[[FunctionKey], None]
 
 
 class LambdaStore:
-    """Functions in one database; `versions`, `aliases` and `policies` are stores of their own."""
+    """Functions in one database; `versions`, `aliases`, `policies` and `layers` are stores of their own."""
 
     def __init__(self, database: Database, blobs: BlobStore) -> None:
         self._database = database
@@ -35,6 +36,7 @@ class LambdaStore:
         self.versions = VersionStore(database, self._rows, self._changed)
         self.aliases = AliasStore(database, self._changed)
         self.policies = PolicyStore(database)
+        self.layers = LayerStore(database, blobs)
 
     def on_change(self, listener: Listener) -> None:
         """After each commit that changes a version or an alias of a function, `listener` is told which function."""

@@ -6,10 +6,11 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 
 from bulb.core.facts import FunctionRef
 from bulb.services.lambda_ import documents, errors
-from bulb.services.lambda_.model import LATEST, Code, FunctionKey, FunctionRecord, Usage, key_of
+from bulb.services.lambda_.model import LATEST, Code, FunctionKey, FunctionRecord, Usage
 from bulb.services.lambda_.store.keys import is_version
 from bulb.storage.blobs import BlobStore
 from bulb.storage.schema.lambda_ import aliases, versions
+from bulb.storage.schema.lambda_layers import layer_versions
 
 
 def find(connection: Connection, ref: FunctionRef) -> FunctionRecord | None:
@@ -69,22 +70,29 @@ def codes(of: FunctionRecord | None) -> list[Code]:
     """The packages a version holds on to."""
     if of is None:
         return []
-    return [definition.code for definition in (of.definition, of.running) if definition is not None]
+    return [code for definition in (of.definition, of.running) if definition is not None for code in definition.codes]
 
 
 def usage(connection: Connection, account: str, region: str) -> Usage:
-    """Functions and the code of all their versions: each version counts its package, also when they share one."""
+    """Functions, the code of all their versions and layers: each counts its package, also when they share one."""
     query = select(func.count(func.distinct(versions.c.name)), func.coalesce(func.sum(versions.c.code_size), 0)).where(
         versions.c.account == account, versions.c.region == region
     )
     count, size = connection.execute(query).one()
-    return Usage(int(count), int(size))
+    layers = select(func.coalesce(func.sum(layer_versions.c.code_size), 0)).where(
+        layer_versions.c.account == account, layer_versions.c.region == region
+    )
+    return Usage(int(count), int(size) + int(connection.execute(layers).scalar_one()))
 
 
 def check_storage(connection: Connection, new: FunctionRecord, limit: int) -> None:
     """Is there room for one more package? Raises CodeStorageExceededException."""
-    key = key_of(new.ref)
-    if usage(connection, key.account, key.region).code_bytes + new.definition.code.size > limit:
+    check_room(connection, new.ref.account, new.ref.region, new.definition.code.size, limit)
+
+
+def check_room(connection: Connection, account: str, region: str, size: int, limit: int) -> None:
+    """Is there room for `size` more bytes? Raises CodeStorageExceededException."""
+    if usage(connection, account, region).code_bytes + size > limit:
         raise errors.code_storage_exceeded()
 
 
