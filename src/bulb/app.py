@@ -22,6 +22,7 @@ from bulb.environments import capacity
 from bulb.environments.factory import EnvironmentFactory
 from bulb.environments.images import PreparedImages
 from bulb.environments.pool import EnvironmentPool, Settings
+from bulb.environments.provisioned import ProvisionedEnvironments
 from bulb.environments.starting import Starter
 from bulb.environments.stock import Stock
 from bulb.gateway.access_log import AccessLog
@@ -216,13 +217,18 @@ class _House:
     def _open_invoke(self) -> None:
         config = self.config
         self.concurrency = Concurrency(Limits(config.account_concurrency, config.request_rate, config.scaling_rate))
-        self.dispatcher = Dispatcher(self.pool, self.concurrency, self.facts, self.clock)
+        self.provisioned = ProvisionedEnvironments(self.pool, self.clock, self.concurrency.allocate)
+        self._closing(self.provisioned.close)
+        self.provisioned.start()
+        self.dispatcher = Dispatcher(self.pool, self.provisioned, self.concurrency, self.facts, self.clock)
         self.lambda_store = lambda_.LambdaStore(self.database, self.blobs)
         self.s3_store = s3.S3Store.over(self.database, self.blobs)
         packages = lambda_.Packages(self.blobs, self.codes, s3.ObjectReader(self.s3_store))
         self.activator = lambda_.Activator(self.lambda_store, packages, self._function_changed, self.clock)
         self._closing(self.activator.close)
         self.functions = lambda_.Catalog(self.lambda_store, packages, self.activator, self.pool.expect)
+        self.allotments = lambda_.Allotments(self.lambda_store, self.functions, self.concurrency, self.provisioned)
+        self._closing(self.allotments.close)
         self.events = AsyncInvocations(self.database, self.functions, self.dispatcher, self.facts, self.clock)
         self._closing(self.events.close)
         self.packages = packages
@@ -241,10 +247,14 @@ class _House:
             packages=self.packages,
             activator=self.activator,
             catalog=self.functions,
+            allotments=self.allotments,
             invoker=invoker,
             async_invoker=async_invoker,
             clock=self.clock,
-            options=lambda_.LambdaOptions(policies_enforced=self.config.enforce_credentials),
+            options=lambda_.LambdaOptions(
+                account_concurrency=self.config.account_concurrency,
+                policies_enforced=self.config.enforce_credentials,
+            ),
         )
         iam = Iam(self.database, self.identities.keys)
         self.services: dict[str, object] = {
@@ -263,6 +273,7 @@ class _House:
             # Unpacked packages are not synced: a power cut may have torn them. They are made again from their blobs.
             await self.codes.sweep(())
         await self.activator.resume()
+        await self.allotments.load()
         for ref in await self.lambda_store.latest(_EXPECTED_FUNCTIONS):
             self.functions.prefetch(ref)
 

@@ -10,6 +10,8 @@ from typing import Literal
 
 Status = Literal["success", "error", "timeout"]
 InitPhase = Literal["init", "invoke"]
+# What made an environment start; also the value of AWS_LAMBDA_INITIALIZATION_TYPE.
+Initialization = Literal["on-demand", "provisioned-concurrency"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class EnvironmentRef:
     runtime: str
     runtime_version: str
     runtime_version_arn: str
+    initialization: Initialization = "on-demand"
 
 
 @dataclass(frozen=True, slots=True)

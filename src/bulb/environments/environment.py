@@ -24,7 +24,7 @@ from bulb.core.facts import (
     RuntimeDone,
     Status,
 )
-from bulb.core.limits import INIT_TIMEOUT_S
+from bulb.core.limits import INIT_TIMEOUT_S, PROVISIONED_INIT_S
 from bulb.environments import failures
 from bulb.environments.extensions_api import ShutdownReason
 from bulb.environments.incarnation import Incarnation
@@ -108,9 +108,14 @@ class Environment:
         """Where it is in its life."""
         return self._state
 
+    @property
+    def _is_provisioned(self) -> bool:
+        return self.ref.initialization == "provisioned-concurrency"
+
     async def initialize(self) -> None:
         """Run the init phase once, within its own limit. A failure is reported and the first event tries again."""
-        init = await self._init(INIT_TIMEOUT_S, "", "init")
+        limit_s = max(PROVISIONED_INIT_S, self.spec.timeout_s) if self._is_provisioned else INIT_TIMEOUT_S
+        init = await self._init(limit_s, "", "init")
         if init.failure is None:
             self._init_ms = init.duration_ms
             self._state = move(self._state, State.READY)
@@ -417,6 +422,8 @@ class Environment:
         extensions_ms: float = 0.0,
     ) -> None:
         init_ms, self._init_ms = self._init_ms, None
+        # The init of a provisioned environment is part of what provisioning costs.
+        billed_init_ms = 0.0 if init_ms is None or self._is_provisioned else init_ms
         self._facts.emit(
             InvocationFinished(
                 environment=self.ref,
@@ -424,7 +431,7 @@ class Environment:
                 at=self._clock.now(),
                 started_at=started_at,
                 duration_ms=duration_ms,
-                billed_ms=math.ceil(duration_ms + (init_ms or 0.0)),
+                billed_ms=math.ceil(duration_ms + billed_init_ms),
                 init_ms=init_ms,
                 max_memory_mb=min(math.ceil(peak / _MB), self.spec.memory_mb),
                 status=reply.status,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from bulb.core.clock import Clock
 from bulb.core.errors import AwsError
-from bulb.core.facts import EnvironmentRef, EnvironmentStarted, Facts
+from bulb.core.facts import EnvironmentRef, EnvironmentStarted, Facts, Initialization
 from bulb.core.ids import hex_id
 from bulb.environments.environment import Environment
 from bulb.environments.images import PreparedImages
@@ -33,14 +33,14 @@ class EnvironmentFactory:
     facts: Facts
     clock: Clock
 
-    async def create(self, spec: FunctionSpec) -> Environment:
+    async def create(self, spec: FunctionSpec, initialization: Initialization = "on-demand") -> Environment:
         """A new environment in its init phase; the caller runs `initialize`.
 
         Raises AwsError InvalidRuntimeException when this machine cannot run the runtime.
         """
         sandbox = await self._sandbox(spec)
         now = self.clock.now()
-        ref = _reference(spec, now)
+        ref = _reference(spec, initialization, now)
         log = self.logs.open(ref, spec)
         self.facts.emit(EnvironmentStarted(ref, now))
         return Environment(spec, ref, sandbox, log, self.starter, self.facts, self.clock)
@@ -66,7 +66,7 @@ class EnvironmentFactory:
         return await self.sandboxes.start(image, limits, code)
 
 
-def _reference(spec: FunctionSpec, now: float) -> EnvironmentRef:
+def _reference(spec: FunctionSpec, initialization: Initialization, now: float) -> EnvironmentRef:
     runtime = RUNTIMES[spec.runtime]
     environment_id = hex_id()
     return EnvironmentRef(
@@ -80,6 +80,7 @@ def _reference(spec: FunctionSpec, now: float) -> EnvironmentRef:
         runtime=spec.runtime,
         runtime_version=runtime.label,
         runtime_version_arn=runtime.version_arn(spec.ref.region),
+        initialization=initialization,
     )
 
 

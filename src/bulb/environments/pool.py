@@ -11,6 +11,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from bulb.core.clock import Clock
 from bulb.core.facts import FunctionRef
@@ -35,6 +36,13 @@ class Settings:
     max_age_s: float = 6 * 3600.0
 
 
+class Keeper(Protocol):
+    """Who provides for environments of its own (environments/provisioned.py)."""
+
+    def take_back(self, environment: Environment) -> None:
+        """Nobody uses it any more; it may be anything but fit for use."""
+
+
 class NoCapacityError(Exception):
     """The machine holds as many environments as it can and all are busy."""
 
@@ -51,6 +59,7 @@ class EnvironmentPool:
         self._by_age: OrderedDict[Environment, None] = OrderedDict()
         self._thawed: OrderedDict[Environment, None] = OrderedDict()
         self._alive: set[Environment] = set()
+        self._kept: dict[Environment, Keeper] = {}
         self._births = 0
         self._chores: set[asyncio.Task[None]] = set()
         self._looked_at_memory = (0.0, False)
@@ -75,25 +84,28 @@ class EnvironmentPool:
             self._thawed.pop(environment, None)
             if environment.spec.revision == spec.revision:
                 return environment
-            self._end(environment, "update")
+            self.end(environment, "update")
         return None
 
-    async def create(self, spec: FunctionSpec) -> Environment:
+    async def create(self, spec: FunctionSpec, keeper: Keeper | None = None) -> Environment:
         """A new environment, its init phase over, now the caller's.
 
-        Raises NoCapacityError, or what `EnvironmentFactory.create` raises.
+        One with a `keeper` is provisioned: `release` hands it back to its keeper, and it is never reaped here. Raises
+        NoCapacityError, or what `EnvironmentFactory.create` raises.
         """
         self._make_room()
         self._births += 1
         try:
-            environment = await self._factory.create(spec)
+            environment = await self._factory.create(spec, "provisioned-concurrency" if keeper else "on-demand")
             self._alive.add(environment)
+            if keeper is not None:
+                self._kept[environment] = keeper
         finally:
             self._births -= 1
         try:
             await environment.initialize()
         except BaseException:
-            self._end(environment, "failure")
+            self.end(environment, "failure")
             raise
         return environment
 
@@ -103,19 +115,33 @@ class EnvironmentPool:
             self._do(self._release_finished(environment))
             return
         environment.end_lease()
-        if environment.state is State.ENDED:
+        if (keeper := self._kept.get(environment)) is not None:
+            keeper.take_back(environment)
+        elif environment.state is State.ENDED:
             self._alive.discard(environment)
         elif environment.retired:
-            self._end(environment, "update")
+            self.end(environment, "update")
         elif environment.state in (State.BUSY, State.INIT):
-            self._end(environment, "failure")
-        elif self._clock.now() - environment.born_at > self._settings.max_age_s:
-            self._end(environment, "idle")
+            self.end(environment, "failure")
+        elif self.is_old(environment):
+            self.end(environment, "idle")
         else:
-            environment.idle_since = self._clock.now()
             self._idle.setdefault(environment.spec.ref, []).append(environment)
             self._by_age[environment] = None
-            self._thawed[environment] = None
+            self.rest(environment)
+
+    def is_old(self, environment: Environment) -> bool:
+        """It has lived as long as any may."""
+        return self._clock.now() - environment.born_at > self._settings.max_age_s
+
+    def rest(self, environment: Environment) -> None:
+        """It is idle from now on, and frozen in a moment."""
+        environment.idle_since = self._clock.now()
+        self._thawed[environment] = None
+
+    def unrest(self, environment: Environment) -> None:
+        """It is about to get an event: leave it as it is."""
+        self._thawed.pop(environment, None)
 
     async def _release_finished(self, environment: Environment) -> None:
         """Its caller has the answer; it is of use to others only when its handler has really ended."""
@@ -135,7 +161,7 @@ class EnvironmentPool:
         for environment in self._idle.pop(function, ()):
             del self._by_age[environment]
             self._thawed.pop(environment, None)
-            self._end(environment, "update")
+            self.end(environment, "update")
         for environment in self._alive:
             if environment.spec.ref == function:
                 environment.retired = True
@@ -145,7 +171,7 @@ class EnvironmentPool:
             return
         if not self._by_age:
             raise NoCapacityError
-        self._end(self._forget_longest_idle(), "idle")
+        self.end(self._forget_longest_idle(), "idle")
 
     def _memory_is_low(self) -> bool:
         looked_at, low = self._looked_at_memory
@@ -163,8 +189,11 @@ class EnvironmentPool:
             del self._idle[environment.spec.ref]
         return environment
 
-    def _end(self, environment: Environment, reason: str) -> None:
+    def end(self, environment: Environment, reason: str) -> None:
+        """End an environment that is in nobody's hands; `reason` as in the fact EnvironmentEnded."""
         self._alive.discard(environment)
+        self._kept.pop(environment, None)
+        self._thawed.pop(environment, None)
         self._do(environment.end(reason))
 
     def _do(self, chore: Coroutine[None, None, None]) -> None:
@@ -188,14 +217,14 @@ class EnvironmentPool:
                 del self._thawed[environment]
                 environment.freeze()
             while self._by_age and now - next(iter(self._by_age)).idle_since > self._settings.idle_s:
-                self._end(self._forget_longest_idle(), "idle")
+                self.end(self._forget_longest_idle(), "idle")
 
     async def close(self) -> None:
         """End every environment, busy or not."""
         if self._keeper is not None:
             self._keeper.cancel()
         for environment in list(self._alive):
-            self._end(environment, "shutdown")
+            self.end(environment, "shutdown")
         self._idle.clear()
         self._by_age.clear()
         self._thawed.clear()

@@ -39,6 +39,7 @@ class Starter:
             function_version=spec.ref.version,
             memory_mb=spec.memory_mb,
             handler=spec.handler,
+            initialization_type=ref.initialization,
             runtime=RUNTIMES[spec.runtime],
             region=spec.ref.region,
             log_group=ref.log_group,

@@ -11,6 +11,7 @@ from bulb.core.ids import hex_id, trace_id
 from bulb.environments.environment import Environment
 from bulb.environments.model import Event, FunctionSpec
 from bulb.environments.pool import EnvironmentPool, NoCapacityError
+from bulb.environments.provisioned import ProvisionedEnvironments
 from bulb.invoke.concurrency import Concurrency, ThrottledError
 from bulb.invoke.model import Invocation, Outcome
 
@@ -18,8 +19,16 @@ from bulb.invoke.model import Invocation, Outcome
 class Dispatcher:
     """Implements `Invoker` over the pool of environments."""
 
-    def __init__(self, pool: EnvironmentPool, concurrency: Concurrency, facts: Facts, clock: Clock) -> None:
+    def __init__(
+        self,
+        pool: EnvironmentPool,
+        provisioned: ProvisionedEnvironments,
+        concurrency: Concurrency,
+        facts: Facts,
+        clock: Clock,
+    ) -> None:
         self._pool = pool
+        self._provisioned = provisioned
         self._concurrency = concurrency
         self._facts = facts
         self._clock = clock
@@ -43,11 +52,15 @@ class Dispatcher:
 
     async def _acquire(self, spec: FunctionSpec) -> Environment:
         """An environment with its lease, the caller's until the pool has it back."""
+        environment = self._provisioned.take(spec)
         try:
-            lease = self._concurrency.enter(spec.ref, self._clock.now())
+            lease = self._concurrency.enter(spec.ref, self._clock.now(), provisioned=environment is not None)
         except ThrottledError as refusal:
+            if environment is not None:
+                self._pool.release(environment)
             raise self._throttled(spec.ref, refusal.reason) from None
-        environment = self._pool.take_idle(spec)
+        if environment is None:
+            environment = self._pool.take_idle(spec)
         if environment is None:
             try:
                 environment = await self._create(spec)

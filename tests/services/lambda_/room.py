@@ -4,7 +4,7 @@ import asyncio
 import io
 import threading
 import zipfile
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,12 +12,16 @@ from typing import Any
 
 from bulb.core.errors import AwsError
 from bulb.core.facts import FunctionRef
+from bulb.environments.model import FunctionSpec
+from bulb.environments.provisioned import Allocation
 from bulb.http.message import Handler, Request, Response
+from bulb.invoke.concurrency import Concurrency, Limits
 from bulb.invoke.model import AsyncEvent, Invocation, Outcome
 from bulb.runtimes.packages import CodeStore
 from bulb.services.lambda_ import (
     CODE_DOWNLOAD_PATH,
     Activator,
+    Allotments,
     Catalog,
     LambdaApi,
     LambdaOptions,
@@ -79,6 +83,27 @@ class Runner:
 
 
 @dataclass
+class Shelves:
+    """Stands for the keeper of provisioned environments: has at once what is wanted, unless it is `empty`."""
+
+    wanted: dict[FunctionRef, int] = field(default_factory=dict)
+    empty: bool = False
+
+    def arrange(self, function: tuple[str, str, str], wanted: Iterable[tuple[FunctionSpec, int]]) -> None:
+        self.wanted = {
+            ref: count for ref, count in self.wanted.items() if (ref.account, ref.region, ref.name) != function
+        }
+        self.wanted |= {spec.ref: count for spec, count in wanted}
+
+    def allocation(self, ref: FunctionRef) -> Allocation:
+        count = self.wanted.get(ref, 0)
+        return Allocation(count) if self.empty else Allocation(count, count, count)
+
+    async def settled(self, function: tuple[str, str, str]) -> None:
+        return
+
+
+@dataclass
 class Bucket:
     """Stands for S3: objects by (bucket, key, version)."""
 
@@ -101,6 +126,7 @@ class Room:
     url: str = ""
     runner: Runner = field(default_factory=Runner)
     bucket: Bucket = field(default_factory=Bucket)
+    shelves: Shelves = field(default_factory=Shelves)
     clock: MovableClock = field(default_factory=MovableClock)
     changed: list[FunctionRef] = field(default_factory=list)
     gate: threading.Event = field(default_factory=threading.Event)
@@ -157,21 +183,27 @@ def open_room(folder: Path, *, resume: bool = True, **options: Any) -> Iterator[
         activator = HeldActivator(store, packages, room.changed.append, room.clock)
         activator.gate = room.gate
         catalog = opened["catalog"] = Catalog(store, packages, activator)
+        limits = LambdaOptions(architectures=("x86_64",), **options)
+        books = Concurrency(Limits(limits.account_concurrency))
+        allotments = Allotments(store, catalog, books, room.shelves)
         api = LambdaApi(
             store=store,
             blobs=blobs,
             packages=packages,
             activator=activator,
             catalog=catalog,
+            allotments=allotments,
             invoker=room.runner,
             async_invoker=room.runner,
             clock=room.clock,
-            options=LambdaOptions(architectures=("x86_64",), **options),
+            options=limits,
         )
         opened.update(api=api, activator=activator, catalog=catalog, store=store, database=database)
         if resume:
             await activator.resume()
+        await allotments.load()
         yield {"lambda": api}
+        await allotments.close()
         await activator.close()
         room.gate.set()  # lets go of the threads of what was held up
         blobs.close()

@@ -1,6 +1,7 @@
 """AWS Lambda's API: functions, what they are made of, and invoking them. See DESIGN.md."""
 
 from bulb.services.lambda_.activation import Activator
+from bulb.services.lambda_.allotments import Allotments
 from bulb.services.lambda_.api import LambdaApi
 from bulb.services.lambda_.catalog import Catalog
 from bulb.services.lambda_.downloads import PATH as CODE_DOWNLOAD_PATH
@@ -11,6 +12,7 @@ from bulb.services.lambda_.store import LambdaStore
 __all__ = [
     "CODE_DOWNLOAD_PATH",
     "Activator",
+    "Allotments",
     "Catalog",
     "LambdaApi",
     "LambdaOptions",

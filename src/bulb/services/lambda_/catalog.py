@@ -15,7 +15,7 @@ from bulb.environments.model import FunctionSpec
 from bulb.invoke.model import Resolved
 from bulb.services.lambda_ import errors
 from bulb.services.lambda_.activation import Activator
-from bulb.services.lambda_.model import LATEST, FunctionKey, FunctionRecord
+from bulb.services.lambda_.model import LATEST, Alias, FunctionKey, FunctionRecord
 from bulb.services.lambda_.packages import Packages
 from bulb.services.lambda_.store import LambdaStore
 
@@ -36,6 +36,7 @@ class _Split:
         return self.other if chance < self.weight else self.own
 
 
+Serving = Callable[[FunctionKey, Alias], Alias]
 # A qualifier as callers name it; or an alias of two versions together with the one that was picked.
 _Slot = str | None | tuple[str | None, str]
 
@@ -64,7 +65,8 @@ class Catalog:
         self._cache: dict[FunctionKey, dict[_Slot, Resolved | _Split]] = {}
         self._changes = 0
         self._prefetching: set[asyncio.Task[None]] = set()
-        store.on_change(self._forget)
+        self._serving: Serving = lambda key, alias: alias
+        store.on_change(self.forget)
 
     async def resolve(self, account: str, region: str, name: str, qualifier: str | None) -> Resolved:
         """The version to run.
@@ -115,6 +117,7 @@ class Catalog:
         alias = await self._store.aliases.find(key, qualifier)
         if alias is None:
             raise errors.function_not_found(key, qualifier)
+        alias = self._serving(key, alias)
         for other, weight in alias.weights.items():
             split = _Split(alias.version, other, weight)
             if changes == self._changes:
@@ -161,6 +164,11 @@ class Catalog:
             self._cache.clear()
         self._cache.setdefault(key, {})[slot] = found
 
-    def _forget(self, key: FunctionKey) -> None:
+    def serve_aliases(self, serving: Serving) -> None:
+        """`serving` is shown each alias that is looked up, and says what it means for the moment."""
+        self._serving = serving
+
+    def forget(self, key: FunctionKey) -> None:
+        """Look everything about a function up again."""
         self._changes += 1
         self._cache.pop(key, None)

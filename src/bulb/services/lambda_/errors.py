@@ -89,6 +89,15 @@ def invalid_token() -> AwsError:
     return invalid("The pagination token is invalid.")
 
 
+def provision_not_found() -> AwsError:
+    """Nothing is provisioned for this version or alias."""
+    return AwsError(
+        "ProvisionedConcurrencyConfigNotFoundException",
+        "No Provisioned Concurrency Config found for this function",
+        status=404,
+    )
+
+
 def entity_too_large(message: str) -> AwsError:
     """RequestEntityTooLargeException, the front end's own 413."""
     return AwsError("RequestEntityTooLargeException", message, status=413)

@@ -6,9 +6,11 @@ from bulb.core.clock import Clock
 from bulb.http.message import Request, Response
 from bulb.invoke.model import AsyncInvoker, Invoker
 from bulb.services.lambda_.activation import Activator
+from bulb.services.lambda_.allotments import Allotments
 from bulb.services.lambda_.api.account import AccountOperations
 from bulb.services.lambda_.api.aliases import AliasOperations
 from bulb.services.lambda_.api.code import CodeOperations
+from bulb.services.lambda_.api.concurrency import ConcurrencyOperations
 from bulb.services.lambda_.api.functions import FunctionOperations
 from bulb.services.lambda_.api.invoke import InvokeOperations
 from bulb.services.lambda_.api.layers import LayerOperations
@@ -35,6 +37,7 @@ class LambdaApi:
         packages: Packages,
         activator: Activator,
         catalog: Catalog,
+        allotments: Allotments,
         invoker: Invoker,
         async_invoker: AsyncInvoker,
         clock: Clock,
@@ -48,11 +51,13 @@ class LambdaApi:
         tags = TagOperations(store)
         layers = LayerOperations(store, packages, self._downloads, options)
         permissions = PermissionOperations(store, options.policies_enforced)
-        account = AccountOperations(store, options)
+        account = AccountOperations(store, allotments, options)
         versions = VersionOperations(store, activator, options)
         aliases = AliasOperations(store)
+        concurrency = ConcurrencyOperations(store, allotments, options)
 
-        for group in (functions, code, invoke, tags, permissions, account, versions, aliases, layers):
+        groups = (functions, code, invoke, tags, permissions, account, versions, aliases, layers, concurrency)
+        for group in groups:
             self._add(group)
 
         self.s3_may_invoke = permissions.s3_may_invoke

@@ -69,6 +69,9 @@ class FunctionOperations:
         }
         if tags := await self._store.tags(target.key):
             answer["Tags"] = tags
+        function = await self._store.concurrency.find(target.key)
+        if function is not None and function.reserved is not None:
+            answer["Concurrency"] = {"ReservedConcurrentExecutions": function.reserved}
         return answer
 
     async def get_function_configuration(self, call: Call) -> Answer:

@@ -14,6 +14,7 @@ from bulb.services.lambda_ import errors
 from bulb.services.lambda_.model import LATEST, FunctionKey, FunctionRecord, Usage, key_of
 from bulb.services.lambda_.store import rows
 from bulb.services.lambda_.store.aliases import AliasStore
+from bulb.services.lambda_.store.concurrency import ConcurrencyStore
 from bulb.services.lambda_.store.keys import function_exists, is_function, qualifier_exists, remove_function
 from bulb.services.lambda_.store.layers import LayerStore
 from bulb.services.lambda_.store.policies import PolicyStore
@@ -27,7 +28,7 @@ Listener = Callable[[FunctionKey], None]
 
 
 class LambdaStore:
-    """Functions in one database; `versions`, `aliases`, `policies` and `layers` are stores of their own."""
+    """Functions in one database; what else belongs to them is in stores of their own, which are attributes of this one."""
 
     def __init__(self, database: Database, blobs: BlobStore) -> None:
         self._database = database
@@ -37,6 +38,7 @@ class LambdaStore:
         self.aliases = AliasStore(database, self._changed)
         self.policies = PolicyStore(database)
         self.layers = LayerStore(database, blobs)
+        self.concurrency = ConcurrencyStore(database)
 
     def on_change(self, listener: Listener) -> None:
         """After each commit that changes a version or an alias of a function, `listener` is told which function."""

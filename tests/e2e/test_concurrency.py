@@ -1,0 +1,243 @@
+"""Reserved concurrency, the account's limit and the rates, as callers meet them."""
+
+import json
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.support.bulb import Process, Running, running_bulb
+from tests.support.functions import create, invoke
+from tests.support.waiting import until
+
+SLOW = """
+    import time
+    def handler(event, context):
+        for _ in range(event.get('tenths', 0)):
+            time.sleep(0.1)
+        return 'done'
+"""
+
+
+@pytest.fixture(scope="module")
+def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A server with room for two invocations of an account, and no rates."""
+    with running_bulb(
+        tmp_path_factory.mktemp("narrow") / "data", account_concurrency=2, request_rate=0, scaling_rate=0
+    ) as running:
+        yield running
+
+
+def busy(server: Running) -> int:
+    with urllib.request.urlopen(server.url + "/_bulb/status", timeout=10) as answer:
+        states: dict[str, int] = json.load(answer)["environments"]["states"]
+    return states.get("busy", 0)
+
+
+def running(server: Running, name: str, tenths: int = 15) -> threading.Thread:
+    """A call that is under way."""
+    before = busy(server)
+    thread = threading.Thread(target=lambda: invoke(server.client("lambda"), name, {"tenths": tenths}))
+    thread.start()
+    until(lambda: busy(server) > before, "the call to begin")
+    return thread
+
+
+def refusal(aws: Any, name: str, **settings: Any) -> dict[str, Any]:
+    with pytest.raises(ClientError) as refused:
+        invoke(aws, name, **settings)
+    response: dict[str, Any] = refused.value.response
+    assert response["Error"]["Code"] == "TooManyRequestsException"
+    assert response["Error"]["Message"] == "Rate Exceeded."
+    assert response["ResponseMetadata"]["HTTPStatusCode"] == 429
+    return response
+
+
+def reports(server: Running, name: str) -> int:
+    logs = server.client("logs")
+    events = logs.filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]
+    return sum(event["message"].startswith("REPORT") for event in events)
+
+
+def test_of_two_calls_at_a_reservation_of_one_the_second_is_refused_at_once(bulb: Running) -> None:
+    aws = bulb.client("lambda")
+    create(aws, "reserved-one", SLOW, Timeout=20)
+    aws.put_function_concurrency(FunctionName="reserved-one", ReservedConcurrentExecutions=1)
+    first = running(bulb, "reserved-one")
+    response = refusal(aws, "reserved-one")
+    assert response["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
+    assert int(response["ResponseMetadata"]["HTTPHeaders"]["retry-after"]) >= 1
+    first.join()
+    assert invoke(aws, "reserved-one")[0] == "done"
+    until(lambda: reports(bulb, "reserved-one") == 2, "two reports, for a refused call is no invocation")
+
+
+def test_the_refusal_byte_for_byte(bulb: Running) -> None:
+    aws = bulb.client("lambda")
+    create(aws, "stopped", SLOW)
+    aws.put_function_concurrency(FunctionName="stopped", ReservedConcurrentExecutions=0)
+    request = urllib.request.Request(bulb.url + "/2015-03-31/functions/stopped/invocations", b"{}")
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request, timeout=10)
+    assert refused.value.code == 429
+    assert refused.value.headers["x-amzn-errortype"].startswith("TooManyRequestsException")
+    assert refused.value.headers["retry-after"] == "1"
+    assert json.load(refused.value) == {
+        "Type": "User",
+        "message": "Rate Exceeded.",
+        "Reason": "ReservedFunctionConcurrentInvocationLimitExceeded",
+    }
+
+
+def test_zero_stops_at_once_what_runs_ends_and_deleting_lets_go_again(bulb: Running) -> None:
+    aws = bulb.client("lambda")
+    create(aws, "zeroed", SLOW, Timeout=20)
+    answers: list[Any] = []
+    before = busy(bulb)
+    call = threading.Thread(target=lambda: answers.append(invoke(bulb.client("lambda"), "zeroed", {"tenths": 10})[0]))
+    call.start()
+    until(lambda: busy(bulb) > before, "the call to begin")
+    aws.put_function_concurrency(FunctionName="zeroed", ReservedConcurrentExecutions=0)
+    assert refusal(aws, "zeroed")["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
+    call.join()
+    assert answers == ["done"]
+    assert aws.get_function(FunctionName="zeroed")["Concurrency"] == {"ReservedConcurrentExecutions": 0}
+    aws.delete_function_concurrency(FunctionName="zeroed")
+    assert "Concurrency" not in aws.get_function(FunctionName="zeroed")
+    assert "ReservedConcurrentExecutions" not in aws.get_function_concurrency(FunctionName="zeroed")
+    assert invoke(aws, "zeroed")[0] == "done"
+
+
+def test_a_function_that_calls_itself_at_a_reservation_of_one_is_refused_and_does_not_hang(bulb: Running) -> None:
+    source = """
+        import boto3
+        def handler(event, context):
+            if event.get('deep'):
+                return 'deep'
+            try:
+                client = boto3.client('lambda')
+                client.invoke(FunctionName=context.function_name, Payload=b'{"deep": true}')
+            except client.exceptions.TooManyRequestsException as refused:
+                return refused.response['Reason']
+    """
+    aws = bulb.client("lambda")
+    create(aws, "itself", source, Timeout=30, Environment={"Variables": {"AWS_MAX_ATTEMPTS": "1"}})
+    aws.put_function_concurrency(FunctionName="itself", ReservedConcurrentExecutions=1)
+    assert invoke(aws, "itself")[0] == "ReservedFunctionConcurrentInvocationLimitExceeded"
+    aws.delete_function_concurrency(FunctionName="itself")
+
+
+def test_the_accounts_limit_holds_for_all_functions_together(narrow: Running) -> None:
+    aws = narrow.client("lambda")
+    create(aws, "left", SLOW, Timeout=20)
+    create(aws, "right", SLOW, Timeout=20)
+    calls = [running(narrow, "left"), running(narrow, "right")]
+    assert refusal(aws, "left")["Reason"] == "ConcurrentInvocationLimitExceeded"
+    for call in calls:
+        call.join()
+    assert invoke(aws, "left")[0] == "done"
+    settings = aws.get_account_settings()["AccountLimit"]
+    assert settings["ConcurrentExecutions"] == settings["UnreservedConcurrentExecutions"] == 2
+
+
+def test_two_that_call_each_other_at_the_accounts_limit_are_refused_and_do_not_hang(narrow: Running) -> None:
+    source = """
+        import boto3, json
+        def handler(event, context):
+            client = boto3.client('lambda')
+            other = 'pong' if context.function_name == 'ping' else 'ping'
+            try:
+                return json.loads(client.invoke(FunctionName=other, Payload=b'{}')['Payload'].read())
+            except client.exceptions.TooManyRequestsException as refused:
+                return [context.function_name, refused.response['Reason']]
+    """
+    aws = narrow.client("lambda")
+    for name in ("ping", "pong"):
+        create(aws, name, source, Timeout=30, Environment={"Variables": {"AWS_MAX_ATTEMPTS": "1"}})
+    assert invoke(aws, "ping")[0] == ["pong", "ConcurrentInvocationLimitExceeded"]
+
+
+def test_a_reservation_of_one_takes_ten_calls_a_second(tmp_path: Any) -> None:
+    with running_bulb(tmp_path / "data") as server:
+        aws = server.client("lambda")
+        create(aws, "hasty", "def handler(event, context): return 1")
+        aws.put_function_concurrency(FunctionName="hasty", ReservedConcurrentExecutions=1)
+        answers = 0
+        with pytest.raises(ClientError) as refused:
+            for _ in range(500):
+                answers += invoke(aws, "hasty")[0]
+        assert answers >= 10
+        assert refused.value.response["Reason"] == "ReservedFunctionInvocationRateLimitExceeded"
+        server.clock.advance(1)
+        assert invoke(aws, "hasty")[0] == 1
+
+
+def test_environments_are_not_started_faster_than_the_scaling_rate(tmp_path: Any) -> None:
+    with running_bulb(tmp_path / "data", scaling_rate=1) as server:
+        aws = server.client("lambda")
+        create(aws, "steep", SLOW, Timeout=20)
+        first = running(server, "steep")
+        assert refusal(aws, "steep")["Reason"] == "FunctionInvocationRateLimitExceeded"
+        server.clock.advance(10)
+        assert invoke(aws, "steep")[0] == "done"
+        first.join()
+
+
+def test_a_reservation_outlives_kill_nine(tmp_path: Any) -> None:
+    server = Process(tmp_path / "data")
+    server.start()
+    try:
+        aws = server.client("lambda")
+        create(aws, "kept", SLOW)
+        aws.put_function_concurrency(FunctionName="kept", ReservedConcurrentExecutions=0)
+        server.kill()
+        server.start()
+        aws = server.client("lambda")
+        assert refusal(aws, "kept")["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
+        assert aws.get_account_settings()["AccountLimit"]["UnreservedConcurrentExecutions"] == 1000
+    finally:
+        server.kill()
+
+
+def test_what_is_refused(bulb: Running) -> None:
+    aws = bulb.client("lambda")
+    create(aws, "greedy", SLOW)
+    with pytest.raises(ClientError) as refused:
+        aws.put_function_concurrency(FunctionName="greedy", ReservedConcurrentExecutions=901)
+    assert refused.value.response["Error"] == {
+        "Code": "InvalidParameterValueException",
+        "Message": "Specified ReservedConcurrentExecutions for function decreases account's "
+        "UnreservedConcurrentExecution below its minimum value of [100].",
+    }
+    with pytest.raises(ClientError) as refused:
+        aws.put_function_concurrency(FunctionName="greedy:1", ReservedConcurrentExecutions=1)
+    assert refused.value.response["Error"]["Message"] == (
+        "This operation is permitted on Lambda functions only. Aliases and versions do not support this operation. "
+        "Please specify either a function name or an unqualified function ARN."
+    )
+    for operation in (aws.get_function_concurrency, aws.delete_function_concurrency):
+        with pytest.raises(
+            ClientError, match="Function not found: arn:aws:lambda:us-east-1:000000000000:function:nobody"
+        ):
+            operation(FunctionName="nobody")
+
+
+def test_the_unreserved_pool_shrinks_with_a_reservation_and_grows_when_the_function_goes(bulb: Running) -> None:
+    aws = bulb.client("lambda", region="eu-north-1")
+    create(aws, "pooled", SLOW)
+    aws.put_function_concurrency(FunctionName="pooled", ReservedConcurrentExecutions=300)
+    assert aws.get_account_settings()["AccountLimit"]["UnreservedConcurrentExecutions"] == 700
+    with pytest.raises(ClientError, match=r"minimum value of \[100\]"):
+        aws.put_function_concurrency(FunctionName="pooled", ReservedConcurrentExecutions=901)
+    aws.put_function_concurrency(FunctionName="pooled", ReservedConcurrentExecutions=900)
+    aws.delete_function(FunctionName="pooled")
+
+    def pool() -> int:
+        limit: int = aws.get_account_settings()["AccountLimit"]["UnreservedConcurrentExecutions"]
+        return limit
+
+    until(lambda: pool() == 1000, "the pool to be whole again")
