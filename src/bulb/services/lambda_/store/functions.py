@@ -28,7 +28,7 @@ Listener = Callable[[FunctionKey], None]
 
 
 class LambdaStore:
-    """Functions in one database; what else belongs to them is in stores of their own, which are attributes of this one."""
+    """Functions in one database; what else Lambda keeps is in stores of their own, attributes of this one."""
 
     def __init__(self, database: Database, blobs: BlobStore) -> None:
         self._database = database
