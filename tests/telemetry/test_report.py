@@ -1,11 +1,13 @@
 """The platform's lines, byte for byte."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
+from bulb.core.facts import ExtensionReported, InitRuntimeDone, RuntimeDone, TelemetrySubscribed
 from bulb.telemetry import events, report
-from tests.telemetry.facts import BEGUN, FINISHED, INIT_FAILED, STARTED, finished
+from tests.telemetry.facts import AT, BEGUN, ENVIRONMENT, FINISHED, INIT_FAILED, STARTED, finished
 
 COLD = (
     "REPORT RequestId: A\tDuration: 2.51 ms\tBilled Duration: 114 ms\tMemory Size: 128 MB\tMax Memory Used: 36 MB\t"
@@ -81,3 +83,41 @@ def test_json_lines() -> None:
 )
 def test_levels(line: report.Level, system: str | None, written: bool) -> None:
     assert report.is_written(line, system) is written
+
+
+def test_extension_and_subscription() -> None:
+    ready = ExtensionReported(ENVIRONMENT, AT, "monitor", "Ready", ("INVOKE", "SHUTDOWN"), None)
+    assert report.extension(ready) == "EXTENSION\tName: monitor\tState: Ready\tEvents: [INVOKE, SHUTDOWN]\n"
+    failed = ExtensionReported(ENVIRONMENT, AT, "monitor", "LaunchError", (), "PermissionDenied")
+    assert report.extension(failed) == (
+        "EXTENSION\tName: monitor\tState: LaunchError\tEvents: []\tError Type: PermissionDenied\n"
+    )
+    subscribed = TelemetrySubscribed(ENVIRONMENT, AT, "monitor", ("platform", "function"), "telemetry")
+    assert report.subscription(subscribed) == (
+        "TELEMETRY\tName: monitor\tState: Subscribed\tTypes: [Platform, Function]\n"
+    )
+    assert report.subscription(replace(subscribed, api="logs")).startswith("LOGS\tName: monitor\t")
+
+
+def test_events_of_extensions() -> None:
+    done = RuntimeDone(ENVIRONMENT, "A", AT + 1, AT, 1000.0, 16, "success", None, "Root=1-2;Parent=45;Sampled=0")
+    assert events.runtime_done(done, full=True).record == {
+        "requestId": "A",
+        "status": "success",
+        "metrics": {"durationMs": 1000.0, "producedBytes": 16},
+        "spans": [
+            {"name": "responseLatency", "start": "2026-02-02T02:40:00.500Z", "durationMs": 1000.0},
+            {"name": "responseDuration", "start": "2026-02-02T02:40:01.500Z", "durationMs": 0.0},
+            {"name": "runtimeOverhead", "start": "2026-02-02T02:40:01.500Z", "durationMs": 0.0},
+        ],
+        "tracing": {"type": "X-Amzn-Trace-Id", "value": "Root=1-2;Parent=45;Sampled=0", "spanId": "45"},
+    }
+    longer = events.report(finished(extensions_ms=250.0), full=True).record
+    assert longer["spans"] == [{"name": "extensionOverhead", "start": "2026-02-02T02:40:01.250Z", "durationMs": 250.0}]
+    failed = InitRuntimeDone(ENVIRONMENT, AT, "init", "error", "Runtime.ExitError")
+    assert events.init_runtime_done(failed).record == {
+        "initializationType": "on-demand",
+        "phase": "init",
+        "status": "error",
+        "errorType": "Runtime.ExitError",
+    }
