@@ -121,7 +121,6 @@ UNSUPPORTED: list[tuple[dict[str, Any], str]] = [
     ({"DurableConfig": {"ExecutionTimeout": 5}}, "DurableConfig"),
 ]
 CREATE_ONLY: list[tuple[dict[str, Any], str]] = [
-    ({"Runtime": "java21"}, "the runtime java21"),
     ({"PublishTo": "LATEST_PUBLISHED"}, "PublishTo"),
     ({"PackageType": "Image", "Code": {"ImageUri": "r/i:1"}}, "functions made from container images"),
     ({"TenancyConfig": {"TenantIsolationMode": "PER_TENANT"}}, "TenancyConfig"),

@@ -217,6 +217,9 @@ def test_every_version_counts_its_code(tmp_path: Path) -> None:
         full = ("CodeStorageExceededException", "Code storage limit exceeded.", 400)
         assert refused(aws.publish_version, FunctionName="f") == full
         assert refused(aws.update_function_code, FunctionName="f", ZipFile=package, Publish=True) == full
+        larger = zipped({"app.py": "handler = print", "other.py": "# " + "lamp " * 20})
+        assert refused(aws.update_function_code, FunctionName="f", ZipFile=larger) == full
+        assert aws.get_function_configuration(FunctionName="f")["CodeSize"] == len(package)
         aws.delete_function(FunctionName="f:1")
         assert used() == 2
         assert aws.publish_version(FunctionName="f")["Version"] == "3"

@@ -55,7 +55,7 @@ class CodeOperations:
         if params.get("DryRun"):
             return views.configuration(replace(current, definition=decide(current).definition))
         if not params.get("Publish"):
-            record = await self._store.change(ref, decide)
+            record = await self._store.change(ref, decide, self._options.code_storage_bytes)
             self._activator.begin(ref)
             return views.configuration(record)
 

@@ -70,10 +70,16 @@ class LambdaStore:
         await self._database.write(write)
         self._changed(key)
 
-    async def change(self, ref: FunctionRef, decide: Callable[[FunctionRecord], FunctionRecord]) -> FunctionRecord:
+    async def change(
+        self,
+        ref: FunctionRef,
+        decide: Callable[[FunctionRecord], FunctionRecord],
+        code_storage_bytes: int | None = None,
+    ) -> FunctionRecord:
         """Replace a version by what `decide` makes of it, and answer that.
 
-        `decide` runs in the writer's thread and may refuse by raising. Raises ResourceNotFoundException.
+        `decide` runs in the writer's thread and may refuse by raising. `code_storage_bytes` is given where the code may
+        grow. Raises ResourceNotFoundException and CodeStorageExceededException.
         """
         key = key_of(ref)
 
@@ -82,6 +88,8 @@ class LambdaStore:
             if before is None:
                 raise errors.function_not_found(key, None if ref.version == LATEST else ref.version)
             after = decide(before)
+            if code_storage_bytes is not None:
+                rows.check_storage(connection, after, code_storage_bytes, before)
             self._rows.replace(connection, before, after)
             return after
 

@@ -85,9 +85,13 @@ def usage(connection: Connection, account: str, region: str) -> Usage:
     return Usage(int(count), int(size) + int(connection.execute(layers).scalar_one()))
 
 
-def check_storage(connection: Connection, new: FunctionRecord, limit: int) -> None:
-    """Is there room for one more package? Raises CodeStorageExceededException."""
-    check_room(connection, new.ref.account, new.ref.region, new.definition.code.size, limit)
+def check_storage(
+    connection: Connection, new: FunctionRecord, limit: int, before: FunctionRecord | None = None
+) -> None:
+    """Is there room for one more package, or for it in place of another? Raises CodeStorageExceededException."""
+    more = new.definition.code.size - (before.definition.code.size if before is not None else 0)
+    if more > 0:
+        check_room(connection, new.ref.account, new.ref.region, more, limit)
 
 
 def check_room(connection: Connection, account: str, region: str, size: int, limit: int) -> None:

@@ -42,6 +42,7 @@ class VersionStore:
             before = rows.find_latest(connection, key)
             latest = decide(before)
             if latest is not before:
+                rows.check_storage(connection, latest, code_storage_bytes, before)
                 self._rows.replace(connection, before, latest)
             query = select(functions.c.next_version).where(is_function(functions, key))
             number: int = connection.execute(query).scalar_one()
