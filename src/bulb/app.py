@@ -220,7 +220,14 @@ class _House:
         self.provisioned = ProvisionedEnvironments(self.pool, self.clock, self.concurrency.allocate)
         self._closing(self.provisioned.close)
         self.provisioned.start()
-        self.dispatcher = Dispatcher(self.pool, self.provisioned, self.concurrency, self.facts, self.clock)
+        self.dispatcher = Dispatcher(
+            self.pool,
+            self.provisioned,
+            self.concurrency,
+            self.facts,
+            self.clock,
+            stream_rate=config.stream_bandwidth * 1_048_576,
+        )
         self.lambda_store = lambda_.LambdaStore(self.database, self.blobs)
         self.s3_store = s3.S3Store.over(self.database, self.blobs)
         packages = lambda_.Packages(self.blobs, self.codes, s3.ObjectReader(self.s3_store))

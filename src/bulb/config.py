@@ -66,6 +66,7 @@ class Config:
     `account_concurrency` is how many invocations an account may have at once in one region; `request_rate` how many may
     begin in a second for each of these, `scaling_rate` how many environments of one function may be started in ten
     seconds; with 0 there is no such limit.
+    `stream_bandwidth` is how many MB a second a streamed response may have after its first 6 MB; with 0 any.
     `interpreters` maps a runtime (`python3.12`) to the executable that runs it, whatever its version.
     """
 
@@ -84,6 +85,7 @@ class Config:
     account_concurrency: int = ACCOUNT_CONCURRENCY
     request_rate: float = 10.0
     scaling_rate: float = 1000.0
+    stream_bandwidth: float = 2.0
     access_log: bool = False
     interpreters: Mapping[str, str] = field(default_factory=dict)
     surroundings: Surroundings = Surroundings()

@@ -35,6 +35,7 @@ def test_the_defaults_that_are_told_are_the_defaults() -> None:
         "account_concurrency",
         "request_rate",
         "scaling_rate",
+        "stream_bandwidth",
     }
     told = {option.name: str(getattr(option, "help", "")) for option in up.command.params}
     for name in plain:

@@ -63,6 +63,11 @@ DRAIN_S = 30.0
     help="New environments of one function in ten seconds; 0 for no limit.  [default: 1000]",
 )
 @click.option(
+    "--stream-bandwidth",
+    type=float,
+    help="MB a second of a streamed response after its first 6 MB; 0 for no limit.  [default: 2]",
+)
+@click.option(
     "--access-log/--no-access-log", default=None, help="One line per request on standard error.  [default: no]"
 )
 def command(**flags: Any) -> None:

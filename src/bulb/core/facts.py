@@ -108,6 +108,8 @@ class InvocationFinished:
     """An invocation ended, however it ended. Durations are milliseconds; `billed_ms` is what is charged.
 
     `extensions_ms` is the part of the duration in which only extensions were still at work.
+    `produced_bytes` is the size of the answer. Of one that was streamed, `response_latency_ms` is the time from the
+    event to its first byte and `response_duration_ms` from there to its last.
     """
 
     environment: EnvironmentRef
@@ -122,6 +124,9 @@ class InvocationFinished:
     error_type: str | None
     trace_id: str | None
     extensions_ms: float = 0.0
+    produced_bytes: int = 0
+    response_latency_ms: float | None = None
+    response_duration_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

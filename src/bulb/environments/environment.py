@@ -330,7 +330,7 @@ class Environment:
                 at=self._clock.now(),
                 started_at=extended.started_at,
                 duration_ms=extended.runtime_done_ms,
-                produced_bytes=len(reply.payload),
+                produced_bytes=_produced_bytes(extended.event, reply),
                 status=reply.status,
                 error_type=reply.error_type,
                 trace_id=extended.event.trace_header,
@@ -422,6 +422,7 @@ class Environment:
         extensions_ms: float = 0.0,
     ) -> None:
         init_ms, self._init_ms = self._init_ms, None
+        stream = event.stream
         # The init of a provisioned environment is part of what provisioning costs.
         billed_init_ms = 0.0 if init_ms is None or self._is_provisioned else init_ms
         self._facts.emit(
@@ -438,6 +439,9 @@ class Environment:
                 error_type=reply.error_type,
                 trace_id=event.trace_header,
                 extensions_ms=extensions_ms,
+                produced_bytes=_produced_bytes(event, reply),
+                response_latency_ms=stream.latency_ms if stream is not None else None,
+                response_duration_ms=stream.duration_ms if stream is not None else None,
             )
         )
 
@@ -446,6 +450,10 @@ def _status(failure: Reply | None) -> tuple[Status, str | None]:
     if failure is None:
         return "success", None
     return failure.status, None if failure.status == "timeout" else failure.error_type
+
+
+def _produced_bytes(event: Event, reply: Reply) -> int:
+    return len(reply.payload) + (event.stream.size if event.stream is not None else 0)
 
 
 def _exit_reply(request_id: str, ended: Exit) -> Reply:

@@ -57,6 +57,18 @@ def response_too_large(limit: int) -> Reply:
     return Reply(body, "error", "Function.ResponseSizeTooLarge")
 
 
+def truncated(request_id: str) -> Reply:
+    """The runtime began to send a response and broke off."""
+    text = f"RequestId: {request_id} Error: The runtime's response ended before it was complete"
+    return Reply(_document("Runtime.TruncatedResponse", text), "error", "Runtime.TruncatedResponse")
+
+
+def invalid_response_mode(request_id: str) -> Reply:
+    """The runtime named a way of responding that there is not."""
+    text = f"RequestId: {request_id} Error: Invalid function response mode"
+    return Reply(_document("Runtime.InvalidResponseModeHeader", text), "error", "Runtime.InvalidResponseModeHeader")
+
+
 def _signal_name(number: int) -> str:
     try:
         return _SIGNAL_NAMES.get(signal.Signals(number)) or f"signal {number}"

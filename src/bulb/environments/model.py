@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from bulb.core.facts import FunctionRef, Status
+from bulb.environments.streaming import ResponseStream
 
 LogFormat = Literal["Text", "JSON"]
 
@@ -40,18 +41,25 @@ class FunctionSpec:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event, as the Runtime API hands it out. `payload` is JSON text; `client_context` decoded JSON text."""
+    """One event, as the Runtime API hands it out. `payload` is JSON text; `client_context` decoded JSON text.
+
+    `stream` is where the response goes while it is being made; None when the caller waits for the whole.
+    """
 
     request_id: str
     invoked_arn: str
     payload: bytes
     trace_header: str
     client_context: str | None = None
+    stream: ResponseStream | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """How an invocation ended. `payload` is what the caller gets, byte for byte; `error_type` is set when it failed."""
+    """How an invocation ended. `payload` is what the caller gets, byte for byte; `error_type` is set when it failed.
+
+    A response that was streamed is not in it: `payload` is then empty, or the error document of what failed.
+    """
 
     payload: bytes
     status: Status = "success"

@@ -6,8 +6,11 @@ call and refuses everything else with the documented 403.
 """
 
 import asyncio
+import base64
+import binascii
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -25,6 +28,14 @@ _RESULT = re.compile(PREFIX + r"invocation/([^/]+)/(response|error)\Z")
 _ERROR_TYPE = re.compile(r"(?:Runtime|Function)\.[A-Z][a-zA-Z]+")
 # The largest request body the session reads: a response one byte too long must be told apart from one that fits.
 MAX_BODY = SYNC_RESPONSE_BYTES + 1
+
+_MODE = "lambda-runtime-function-response-mode"
+_MODES = frozenset({"buffered", "streaming"})
+_TYPE_HEADER = "lambda-runtime-function-error-type"
+_BODY_TRAILER = "lambda-runtime-function-error-body"
+_STREAM_TYPE = "application/octet-stream"
+# A process that ends in the middle of its response is told from one that merely breaks off: its end comes within this.
+_ENDS_WITHIN_S = 0.25
 
 _JSON = [("content-type", "application/json")]
 _ACCEPTED = b'{"status":"OK"}\n'
@@ -120,6 +131,8 @@ class RuntimeSession:
             work = await self._waiting
         self._state = "Running"
         event = work.event
+        if event.stream is not None:
+            event.stream.given()
         headers = [
             ("content-type", "application/json"),
             ("lambda-runtime-aws-request-id", event.request_id),
@@ -147,16 +160,69 @@ class RuntimeSession:
             return _refusal(400, "InvalidRequestID", "Invalid request ID")
         if self._state != "Running":
             return _wrong_state(self._state, "InvocationResponse" if kind == "response" else "InvocationErrorResponse")
+        mode = request.headers.get(_MODE, "buffered").lower() if kind == "response" else "buffered"
+        if mode not in _MODES:
+            self._finish(work, failures.invalid_response_mode(request_id))
+            return _refusal(400, "InvalidFunctionResponseMode", "Invalid function response mode")
+        take = self._take_stream(work, request) if mode == "streaming" else self._take_whole(work, kind, request)
+        try:
+            return await take
+        except ConnectionError:
+            await self._broke_off(work)
+            raise
+
+    async def _take_whole(self, work: Work, kind: str, request: Request) -> Response:
         body = await _read(request)
         if body is None:
-            self._finish(work, failures.response_too_large(SYNC_RESPONSE_BYTES))
-            text = f"Exceeded maximum allowed payload size ({SYNC_RESPONSE_BYTES} bytes)."
-            return _refusal(413, "RequestEntityTooLarge", text)
+            return self._too_large(work, SYNC_RESPONSE_BYTES)
         if kind == "response":
+            if (stream := work.event.stream) is not None:
+                stream.begin(request.headers.get("content-type", _STREAM_TYPE))
             self._finish(work, Reply(body))
         else:
-            self._finish(work, Reply(body, "error", _error_type(request, "Function.Unknown")))
+            self._finish(work, Reply(body, "error", _error_type(request.headers, "Function.Unknown")))
         return Response(202, list(_JSON), _ACCEPTED)
+
+    async def _take_stream(self, work: Work, request: Request) -> Response:
+        """A response that comes while it is made: passed on as it comes, or collected for a caller who wants it whole.
+
+        Its trailers may say that the function failed on the way.
+        """
+        self._state = "Responding"
+        sink = work.event.stream or _Whole()
+        size = 0
+        async for chunk in request.body:
+            sink.begin(request.headers.get("content-type", _STREAM_TYPE))
+            await sink.put(chunk[: sink.limit - size])
+            size += len(chunk)
+            if size > sink.limit:
+                return await self._cut(work, request, sink.limit)
+        trailers = request.body.trailers
+        if _TYPE_HEADER in trailers:
+            document = _decoded(trailers.get(_BODY_TRAILER, ""))
+            self._finish(work, Reply(document, "error", _error_type(trailers, "Function.Unknown")))
+        else:
+            sink.begin(request.headers.get("content-type", _STREAM_TYPE))
+            self._finish(work, Reply(sink.payload() if isinstance(sink, _Whole) else b""))
+        return Response(202, list(_JSON), _ACCEPTED)
+
+    async def _cut(self, work: Work, request: Request, limit: int) -> Response:
+        """The caller has got as much as it may; the function may go on writing, but nobody reads it."""
+        refusal = self._too_large(work, limit)
+        async for _ in request.body:
+            pass
+        return refusal
+
+    async def _broke_off(self, work: Work) -> None:
+        """The rest of the response will not come; unless the process is ending, that is what the event ends with."""
+        self.confused = True
+        await asyncio.wait((work.done,), timeout=_ENDS_WITHIN_S)
+        self._finish(work, failures.truncated(work.event.request_id))
+
+    def _too_large(self, work: Work, limit: int) -> Response:
+        self._finish(work, failures.response_too_large(limit))
+        text = f"Exceeded maximum allowed payload size ({limit} bytes)."
+        return _refusal(413, "RequestEntityTooLarge", text)
 
     def _finish(self, work: Work, reply: Reply) -> None:
         self._state = "Responded"
@@ -172,8 +238,30 @@ class RuntimeSession:
             return _refusal(413, "RequestEntityTooLarge", "The error document is too large.")
         self._state = "InitError"
         if not self.ready.done():
-            self.ready.set_result(InitFailure(_error_type(request, "Runtime.Unknown"), body))
+            self.ready.set_result(InitFailure(_error_type(request.headers, "Runtime.Unknown"), body))
         return Response(202, list(_JSON), _ACCEPTED)
+
+
+class _Whole:
+    """Where a streamed response goes whose caller wants it whole."""
+
+    limit = SYNC_RESPONSE_BYTES
+
+    def __init__(self) -> None:
+        self._parts = bytearray()
+
+    @property
+    def size(self) -> int:
+        return len(self._parts)
+
+    def begin(self, content_type: str) -> None:
+        """It is the same for such a caller."""
+
+    async def put(self, data: bytes) -> None:
+        self._parts += data
+
+    def payload(self) -> bytes:
+        return bytes(self._parts)
 
 
 def deadline_ms(timeout_s: float) -> int:
@@ -195,10 +283,17 @@ async def _read(request: Request) -> bytes | None:
     return None if too_large else bytes(collected)
 
 
-def _error_type(request: Request, fallback: str) -> str:
+def _error_type(headers: Mapping[str, str], fallback: str) -> str:
     """The header's type where it has the documented form; anything else is recorded as unknown."""
-    header = request.headers.get("lambda-runtime-function-error-type", "")
+    header = headers.get(_TYPE_HEADER, "")
     return header if _ERROR_TYPE.fullmatch(header) else fallback
+
+
+def _decoded(base64_text: str) -> bytes:
+    try:
+        return base64.b64decode(base64_text, validate=True)
+    except binascii.Error:
+        return b""
 
 
 def _ascii_json(text: str) -> str:

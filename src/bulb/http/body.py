@@ -16,13 +16,14 @@ class ClientGoneError(ConnectionError):
 class StreamedBody:
     """A body read once, in order. `length` is its Content-Length, or None when chunked."""
 
-    __slots__ = ("_complete", "_failure", "_parts", "_waiter", "asked_for", "length", "on_demand", "unread")
+    __slots__ = ("_complete", "_failure", "_parts", "_waiter", "asked_for", "length", "on_demand", "trailers", "unread")
 
     buffered: None = None
 
     def __init__(self, length: int | None) -> None:
         self.length = length
         self.unread = 0
+        self.trailers: dict[str, str] = {}
         self.asked_for = False
         self.on_demand: Callable[[], None] = _nobody
         self._parts: deque[bytes] = deque()

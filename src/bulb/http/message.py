@@ -3,9 +3,12 @@
 Nothing here does I/O; the connection (server.py) fills a `Body` while a handler reads it.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Protocol
+
+_NO_TRAILERS: Mapping[str, str] = MappingProxyType({})
 
 
 class Body(Protocol):
@@ -18,6 +21,10 @@ class Body(Protocol):
     @property
     def buffered(self) -> bytes | None:
         """The whole body when it arrived complete before the handler was called (small bodies always do), else None."""
+
+    @property
+    def trailers(self) -> Mapping[str, str]:
+        """What came after a chunked body, by lower-case name. All there when the last chunk has been read."""
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         """Chunks as they arrive. Raises ConnectionError when the client goes away before the end."""
@@ -33,6 +40,11 @@ class BufferedBody:
     def length(self) -> int | None:
         """Number of bytes."""
         return len(self.buffered)
+
+    @property
+    def trailers(self) -> Mapping[str, str]:
+        """None: such a body did not come in chunks."""
+        return _NO_TRAILERS
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """The one chunk."""

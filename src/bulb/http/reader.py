@@ -127,12 +127,12 @@ class RequestReader:
         self._target += part
 
     def on_header(self, raw_name: bytes, raw_value: bytes) -> None:
-        """One header. Trailers after a chunked body are dropped: they must not pass for headers."""
-        if not self.in_head:
-            return
+        """One header, or a trailer after a chunked body: those are kept apart, they must not pass for headers."""
         name = _header_name(raw_name)
         value = raw_value.decode("latin-1")
         headers = self._headers
+        if not self.in_head:
+            headers = self.stream.trailers if self.stream is not None else {}
         self._header_count += 1
         self._head_size += len(raw_name) + len(raw_value)
         if self._header_count > self._limits.header_count:

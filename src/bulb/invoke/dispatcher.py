@@ -4,6 +4,9 @@ Warm, it does not wait for anything but the function: no database, no lock, no d
 the function, as on AWS; the environment is given back whatever happens, and with it the lease of its concurrency.
 """
 
+import asyncio
+from dataclasses import replace
+
 from bulb.core.clock import Clock
 from bulb.core.errors import AwsError
 from bulb.core.facts import Facts, FunctionRef, InvocationThrottled
@@ -12,8 +15,9 @@ from bulb.environments.environment import Environment
 from bulb.environments.model import Event, FunctionSpec
 from bulb.environments.pool import EnvironmentPool, NoCapacityError
 from bulb.environments.provisioned import ProvisionedEnvironments
+from bulb.environments.streaming import Chunks, Pace, ResponseStream
 from bulb.invoke.concurrency import Concurrency, ThrottledError
-from bulb.invoke.model import Invocation, Outcome
+from bulb.invoke.model import Invocation, Outcome, StreamedOutcome
 
 
 class Dispatcher:
@@ -26,16 +30,21 @@ class Dispatcher:
         concurrency: Concurrency,
         facts: Facts,
         clock: Clock,
+        *,
+        stream_rate: float = 0.0,
     ) -> None:
+        """`stream_rate`: bytes a second of a streamed response after its first 6 MB; 0 is any."""
         self._pool = pool
         self._provisioned = provisioned
         self._concurrency = concurrency
         self._facts = facts
         self._clock = clock
+        self._stream_rate = stream_rate
+        self._streaming: set[asyncio.Task[None]] = set()
         self.in_flight = 0
 
-    async def invoke(self, invocation: Invocation) -> Outcome:
-        """The function's answer.
+    async def invoke(self, invocation: Invocation, stream: ResponseStream | None = None) -> Outcome:
+        """The function's answer. With `stream` it goes there while it is being made, if the runtime streams.
 
         Raises AwsError TooManyRequestsException when the account, the function or the machine has no room,
         InvalidRuntimeException when the machine lacks the interpreter.
@@ -44,11 +53,50 @@ class Dispatcher:
         try:
             environment = await self._acquire(invocation.spec)
             try:
-                return await self._run(environment, invocation)
+                return await self._run(environment, invocation, stream)
             finally:
                 self._pool.release(environment)
         finally:
             self.in_flight -= 1
+
+    async def stream(self, invocation: Invocation) -> StreamedOutcome:
+        """The function's answer while it is being made. Raises as `invoke` does."""
+        loop = asyncio.get_running_loop()
+        stream = ResponseStream(self._clock, Pace(self._stream_rate))
+        chunks, end = Chunks(stream), loop.create_future()
+        # A task of its own, because the function runs on when its caller goes away.
+        task = loop.create_task(self._stream(invocation, stream, end))
+        self._streaming.add(task)
+        task.add_done_callback(self._streaming.discard)
+        await asyncio.wait((stream.began, end), return_when=asyncio.FIRST_COMPLETED)
+        began = stream.began.done()
+        if not began:
+            await end
+        return StreamedOutcome(
+            executed_version=invocation.spec.ref.version,
+            content_type=stream.began.result() if began else "application/json",
+            began=began,
+            chunks=chunks,
+            end=end,
+        )
+
+    async def _stream(self, invocation: Invocation, stream: ResponseStream, end: asyncio.Future[Outcome]) -> None:
+        try:
+            outcome = await self.invoke(invocation, stream)
+        except Exception as error:
+            end.set_exception(error)
+            end.exception()  # seen: whether anybody still waits for it is not ours to know
+        except asyncio.CancelledError:
+            end.cancel()
+            raise
+        else:
+            if outcome.function_error is None and outcome.payload:
+                # Of a runtime that does not stream: one chunk.
+                stream.add(outcome.payload)
+                outcome = replace(outcome, payload=b"")
+            end.set_result(outcome)
+        finally:
+            stream.finish()
 
     async def _acquire(self, spec: FunctionSpec) -> Environment:
         """An environment with its lease, the caller's until the pool has it back."""
@@ -83,13 +131,14 @@ class Dispatcher:
         self._facts.emit(InvocationThrottled(function, self._clock.now(), reason))
         return throttled(reason)
 
-    async def _run(self, environment: Environment, invocation: Invocation) -> Outcome:
+    async def _run(self, environment: Environment, invocation: Invocation, stream: ResponseStream | None) -> Outcome:
         event = Event(
             invocation.request_id,
             invocation.invoked_arn,
             invocation.payload,
             invocation.trace_header or self._new_trace(),
             invocation.client_context,
+            stream,
         )
         reply = await environment.invoke(event)
         return Outcome(

@@ -1,5 +1,6 @@
 """What is asked of the invoke path and what it answers; and the interface it needs from above."""
 
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,6 +37,23 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamedOutcome:
+    """An answer that is still being made.
+
+    `began` is False when the invocation failed before the first byte: then `end` is there already, and no `chunks`.
+    Otherwise `content_type` is what the runtime says of the bytes in `chunks`; those end without an error whatever
+    happens, and `end` tells afterwards how it went: its payload is empty, or the error document of what failed. Close
+    `chunks` (`aclose`) or drop it to take no more; the function runs on.
+    """
+
+    executed_version: str
+    content_type: str
+    began: bool
+    chunks: AsyncIterator[bytes]
+    end: Awaitable[Outcome]
+
+
+@dataclass(frozen=True, slots=True)
 class Resolved:
     """A function as found by name and qualifier."""
 
@@ -55,6 +73,9 @@ class Invoker(Protocol):
 
     async def invoke(self, invocation: Invocation) -> Outcome:
         """The function's answer. Raises AwsError: TooManyRequestsException without room, else Lambda's own 5xx."""
+
+    async def stream(self, invocation: Invocation) -> StreamedOutcome:
+        """The function's answer from its first byte on. Raises as `invoke` does, before anything ran."""
 
 
 class AsyncInvoker(Protocol):

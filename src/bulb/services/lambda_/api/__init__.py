@@ -15,6 +15,7 @@ from bulb.services.lambda_.api.functions import FunctionOperations
 from bulb.services.lambda_.api.invoke import InvokeOperations
 from bulb.services.lambda_.api.layers import LayerOperations
 from bulb.services.lambda_.api.permissions import PermissionOperations
+from bulb.services.lambda_.api.streaming import StreamOperations
 from bulb.services.lambda_.api.tags import TagOperations
 from bulb.services.lambda_.api.versions import VersionOperations
 from bulb.services.lambda_.attached import AttachedLayers
@@ -48,6 +49,7 @@ class LambdaApi:
         functions = FunctionOperations(store, activator, packages, self._downloads, attached, options)
         code = CodeOperations(store, activator, packages, attached, options)
         invoke = InvokeOperations(catalog, invoker, async_invoker)
+        streaming = StreamOperations(catalog, invoker)
         tags = TagOperations(store)
         layers = LayerOperations(store, packages, self._downloads, options)
         permissions = PermissionOperations(store, options.policies_enforced)
@@ -56,7 +58,19 @@ class LambdaApi:
         aliases = AliasOperations(store)
         concurrency = ConcurrencyOperations(store, allotments, options)
 
-        groups = (functions, code, invoke, tags, permissions, account, versions, aliases, layers, concurrency)
+        groups = (
+            functions,
+            code,
+            invoke,
+            streaming,
+            tags,
+            permissions,
+            account,
+            versions,
+            aliases,
+            layers,
+            concurrency,
+        )
         for group in groups:
             self._add(group)
 

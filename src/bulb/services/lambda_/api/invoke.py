@@ -9,7 +9,7 @@ from bulb.services.lambda_ import errors, names, payload
 
 INVOKE_ASYNC_BYTES = 262_144
 # AWS sends this with every answer to an invocation.
-_REMAPPED = "x-amzn-remapped-content-length"
+REMAPPED = "x-amzn-remapped-content-length"
 
 
 class InvokeOperations:
@@ -24,14 +24,14 @@ class InvokeOperations:
         """200 with the function's answer; 202 when the event is on disk; 204 for a dry run."""
         params = call.params
         kind = params.get("InvocationType", "RequestResponse")
-        _refuse_other_kinds(params)
+        refuse_other_kinds(params)
         target = names.target(call)
         event = await payload.event(params.get("Payload", b""), kind)
         context = payload.client_context(params.get("ClientContext"))
         account, region, name = target.key
         resolved = await self._catalog.resolve(account, region, name, target.qualifier)
         trace = call.trace_header or f"Root={trace_id(call.now)};Parent={hex_id(16)};Sampled=0"
-        headers = {_REMAPPED: "0", "x-amzn-trace-id": trace}
+        headers = {REMAPPED: "0", "x-amzn-trace-id": trace}
         if kind == "DryRun":
             return {"StatusCode": 204, "Payload": b"", "ResponseHeaders": headers}
         if kind == "Event":
@@ -64,7 +64,7 @@ class InvokeOperations:
         return {"Status": 202}
 
 
-def _refuse_other_kinds(params: dict[str, object]) -> None:
+def refuse_other_kinds(params: dict[str, object]) -> None:
     """Functions with tenants and durable functions cannot be created here, so no function is one."""
     if params.get("TenantId"):
         raise errors.invalid(
