@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import random
 import threading
 import zipfile
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
@@ -132,6 +133,11 @@ class Room:
     gate: threading.Event = field(default_factory=threading.Event)
     opened: dict[str, Any] = field(default_factory=dict)
     clients: dict[Any, Any] = field(default_factory=dict)
+    draws: list[float] = field(default_factory=list)
+
+    def chance(self) -> float:
+        """The next of `draws`; any number when there is none left."""
+        return self.draws.pop(0) if self.draws else random.random()
 
     def client(self, **further: Any) -> Any:
         """A client, made once: making one takes longer than most tests."""
@@ -182,7 +188,7 @@ def open_room(folder: Path, *, resume: bool = True, **options: Any) -> Iterator[
         packages = Packages(blobs, CodeStore(folder / "code"), room.bucket)
         activator = HeldActivator(store, packages, room.changed.append, room.clock)
         activator.gate = room.gate
-        catalog = opened["catalog"] = Catalog(store, packages, activator)
+        catalog = opened["catalog"] = Catalog(store, packages, activator, chance=room.chance)
         limits = LambdaOptions(architectures=("x86_64",), **options)
         books = Concurrency(Limits(limits.account_concurrency))
         allotments = Allotments(store, catalog, books, room.shelves)

@@ -198,3 +198,13 @@ def test_weights_are_probabilities(room: Room, weight: float) -> None:
     deviation = (count * weight * (1 - weight)) ** 0.5
     assert abs(drawn["2"] - count * weight) <= 5 * deviation
     assert drawn["1"] + drawn["2"] == count
+
+
+def test_a_version_nobody_has_asked_for_yet_gets_its_share_too(room: Room) -> None:
+    publish(room, 2)
+    aws = room.client()
+    aws.create_alias(FunctionName="f", Name="live", FunctionVersion="1", **weighted("2", 0.01))
+    room.draws[:] = [0.5, 0.009, 0.01, 0.0]
+    executed = [aws.invoke(FunctionName="f:live")["ExecutedVersion"] for _ in range(4)]
+    assert executed == ["1", "2", "1", "2"]
+    assert not room.draws

@@ -54,8 +54,8 @@ class Catalog:
     ) -> None:
         """`expected` is told what is prefetched; it returns at once.
 
-        `chance` gives numbers from 0.0 up to 1.0: each request to an alias of two versions draws one, and which version
-        the last one got does not matter.
+        `chance` gives numbers from 0.0 up to 1.0: a request to an alias of two versions draws one, and which version
+        the last request got does not matter.
         """
         self._expected = expected
         self._chance = chance
@@ -77,11 +77,17 @@ class Catalog:
         key = FunctionKey(account, region, name)
         cached = self._cache.get(key)
         if cached is not None and (found := cached.get(qualifier)) is not None:
-            if type(found) is _Split:
-                found = cached.get((qualifier, found.pick(self._chance())))
             if type(found) is Resolved:
                 return found
-        return await self._load(key, qualifier)
+            if type(found) is _Split:
+                return await self._resolve_split(key, qualifier, found)
+        return await self._load(key, qualifier, self._chance())
+
+    async def _resolve_split(self, key: FunctionKey, qualifier: str | None, split: _Split) -> Resolved:
+        """One draw a request: if the version drawn is not known yet, drawing again would favour the known one."""
+        chance = self._chance()
+        found = self._cache[key].get((qualifier, split.pick(chance)))
+        return found if type(found) is Resolved else await self._load(key, qualifier, chance)
 
     def prefetch(self, ref: FunctionRef) -> None:
         """The version is likely to be invoked soon: look it up before somebody waits for it."""
@@ -95,19 +101,19 @@ class Catalog:
             qualifier = None if ref.version == LATEST else ref.version
             self._expected((await self.resolve(ref.account, ref.region, ref.name, qualifier)).spec)
 
-    async def _load(self, key: FunctionKey, qualifier: str | None) -> Resolved:
+    async def _load(self, key: FunctionKey, qualifier: str | None, chance: float) -> Resolved:
         changes = self._changes
-        slot, record = await self._found(key, qualifier)
+        slot, record = await self._found(key, qualifier, chance)
         if record.state == "Pending":
             await self._activator.settled(record.ref, PENDING_PATIENCE_S)
             changes = self._changes
-            slot, record = await self._found(key, qualifier)
+            slot, record = await self._found(key, qualifier, chance)
         resolved = Resolved(await self._spec(record), key.qualified_arn(qualifier))
         if changes == self._changes:
             self._keep(key, slot, resolved)
         return resolved
 
-    async def _meant(self, key: FunctionKey, qualifier: str | None) -> tuple[_Slot, str]:
+    async def _meant(self, key: FunctionKey, qualifier: str | None, chance: float) -> tuple[_Slot, str]:
         """Where the answer is kept, and which version it is this time."""
         if qualifier is None or qualifier == LATEST:
             return qualifier, LATEST
@@ -122,12 +128,12 @@ class Catalog:
             split = _Split(alias.version, other, weight)
             if changes == self._changes:
                 self._keep(key, qualifier, split)
-            version = split.pick(self._chance())
+            version = split.pick(chance)
             return (qualifier, version), version
         return qualifier, alias.version
 
-    async def _found(self, key: FunctionKey, qualifier: str | None) -> tuple[_Slot, FunctionRecord]:
-        slot, version = await self._meant(key, qualifier)
+    async def _found(self, key: FunctionKey, qualifier: str | None, chance: float) -> tuple[_Slot, FunctionRecord]:
+        slot, version = await self._meant(key, qualifier, chance)
         record = await self._store.find(key.version(version))
         if record is None:
             raise errors.function_not_found(key, qualifier)
