@@ -120,3 +120,23 @@ def test_after_a_timeout_it_gets_a_new_process(bulb: Running) -> None:
     assert [told["requestId"] for told in again["seen"]] == [again["id"]]
     found = logged(bulb, "internal-late-end", lambda line: line == "asked to stop\n")
     assert any("Duration: 1000.00 ms" in line and line.endswith("Status: timeout\n") for line in found)
+
+
+def test_a_function_learns_where_it_is(bulb: Running) -> None:
+    source = """
+        import os, urllib.error, urllib.request
+
+        def ask(token):
+            url = f"http://{os.environ['AWS_LAMBDA_METADATA_API']}/2026-01-15/metadata/execution-environment"
+            request = urllib.request.Request(url, headers={"Authorization": "Bearer " + token})
+            try:
+                return urllib.request.urlopen(request).read().decode()
+            except urllib.error.HTTPError as error:
+                return error.code
+
+        def handler(event, context):
+            return [ask(os.environ["AWS_LAMBDA_METADATA_TOKEN"]), ask("other")]
+    """
+    aws: Any = bulb.client("lambda")
+    create(aws, "where", source)
+    assert invoke(aws, "where")[0] == ['{"AvailabilityZoneID":"use1-az1"}', 401]

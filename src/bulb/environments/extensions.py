@@ -10,6 +10,8 @@ import time
 from bulb.core.clock import Clock
 from bulb.core.facts import EnvironmentRef, ExtensionReported, Facts
 from bulb.environments.extensions_api import PREFIX, ExtensionsSession, FunctionFacts, ShutdownReason
+from bulb.environments.metadata import PREFIX as METADATA_PREFIX
+from bulb.environments.metadata import Metadata
 from bulb.environments.model import Event, FunctionSpec
 from bulb.environments.ports import EnvironmentLog
 from bulb.environments.runtime_api import deadline_ms
@@ -36,17 +38,20 @@ class Extensions:
         self._facts = facts
         self._clock = clock
         self.session = ExtensionsSession(loop, about)
+        self.metadata = Metadata(spec.ref.region)
         self.telemetry = TelemetryHub(ref, self.session, None, facts, clock, self._follow)
 
     def __bool__(self) -> bool:
         return bool(self.session)
 
     async def handle(self, request: Request) -> Response | None:
-        """Answer a request of the Extensions, Telemetry or Logs API; None when it is of neither."""
+        """Answer a request of the Extensions, Telemetry, Logs or metadata API; None when it is of none of them."""
         if request.path.startswith(PREFIX):
             return await self.session.handle(request)
         if request.path.startswith(PREFIXES):
             return await self.telemetry.handle(request)
+        if request.path.startswith(METADATA_PREFIX):
+            return self.metadata.handle(request)
         return None
 
     async def ready(self, runtime_exited: asyncio.Future[Exit], until: float) -> None:

@@ -51,7 +51,9 @@ class Starter:
             log_level=spec.application_log_level,
             customer=spec.variables,
         )
+        variables["AWS_LAMBDA_METADATA_API"] = sandbox.runtime_api
         extensions = Extensions(spec, ref, sandbox, log, self.facts, self.clock)
+        variables["AWS_LAMBDA_METADATA_TOKEN"] = extensions.metadata.token
         incarnation = Incarnation(sandbox, log, self.endpoint, extensions)
         await incarnation.connect({**variables, **sandbox.variables}, spec.handler)
         return incarnation
