@@ -11,12 +11,14 @@ from tests.support.functions import create, invoke, zipped
 from tests.support.waiting import until
 
 SOURCE = """
-    import os, time
+    import os, threading, time
     born = os.urandom(4).hex()
     def handler(event, context):
         time.sleep(event.get('s', 0))
         if event.get('die'):
             os._exit(3)
+        if event.get('die_later'):
+            threading.Timer(0.01, os._exit, [3]).start()
         return [os.environ['AWS_LAMBDA_INITIALIZATION_TYPE'], born, context.function_version]
 """
 
@@ -170,6 +172,17 @@ def test_one_that_dies_is_replaced_while_idle_and_after_a_call(bulb: Running) ->
     second = invoke(aws, "mortal", Qualifier=version)[0]
     assert second[0] == "provisioned-concurrency"
     assert second[1] != first[1]
+    invoke(aws, "mortal", {"die_later": True}, Qualifier=version)
+    logs = bulb.client("logs")
+
+    def environments() -> int:
+        return len(logs.describe_log_streams(logGroupName="/aws/lambda/mortal")["logStreams"])
+
+    until(lambda: environments() == 3, "a third, without anybody asking")
+    ready(aws, "mortal", version)
+    third = invoke(aws, "mortal", Qualifier=version)[0]
+    assert third[0] == "provisioned-concurrency"
+    assert third[1] != second[1]
     aws.delete_function(FunctionName="mortal")
 
 
@@ -254,6 +267,31 @@ def test_what_does_not_fit_on_the_machine_stays_in_progress_and_is_told_truly(tm
         until(lambda: counts(shown(aws, "large", version))[2] == 1, "the one that fits")
         assert shown(aws, "large", version)["Status"] == "IN_PROGRESS"
         assert invoke(aws, "large", Qualifier=version)[0][0] == "provisioned-concurrency"
+
+
+def test_an_alias_moves_although_the_machine_has_no_room_for_both(tmp_path: Any) -> None:
+    with running_bulb(tmp_path / "data", stock=0, capacity=1) as server:
+        aws = server.client("lambda")
+        one = published(aws, "narrow")
+        aws.update_function_configuration(FunctionName="narrow", Description="another")
+        aws.get_waiter("function_updated_v2").wait(FunctionName="narrow", WaiterConfig={"Delay": 0.05})
+        two = aws.publish_version(FunctionName="narrow")["Version"]
+        aws.create_alias(FunctionName="narrow", Name="live", FunctionVersion=one)
+        provide(aws, "narrow", "live", 1)
+        ready(aws, "narrow", "live")
+        aws.update_alias(FunctionName="narrow", Name="live", FunctionVersion=two)
+        assert counts(ready(aws, "narrow", "live")) == (1, 1, 1)
+        assert invoke(aws, "narrow", Qualifier="live")[0][::2] == ["provisioned-concurrency", two]
+
+
+def test_a_function_made_again_has_none_of_the_old_ones(bulb: Running) -> None:
+    aws = bulb.client("lambda")
+    for shade in ("old", "new"):
+        version = published(aws, "again-made", f"def handler(event, context): return {shade!r}")
+        provide(aws, "again-made", version, 2)
+        ready(aws, "again-made", version)
+        assert invoke(aws, "again-made", Qualifier=version)[0] == shade
+        aws.delete_function(FunctionName="again-made")
 
 
 def test_the_pool_of_the_account_lacks_what_is_provisioned(bulb: Running) -> None:

@@ -80,6 +80,16 @@ class _Shelf:
     alive: set[Environment] = field(default_factory=set)
     idle: list[Environment] = field(default_factory=list)
 
+    def want(self, spec: FunctionSpec, count: int) -> None:
+        """Version 1 of a function may be another one's: a function was deleted and made again."""
+        if spec.revision != self.spec.revision:
+            for environment in self.alive:
+                environment.retired = True
+        elif count == self.wanted:
+            return
+        self.spec, self.wanted = spec, count
+        self.failure, self.cramped, self.again_at = None, False, 0.0
+
     @property
     def allocation(self) -> Allocation:
         return Allocation(self.wanted, len(self.alive) + self.starting, len(self.alive), self.failure)
@@ -106,13 +116,13 @@ class ProvisionedEnvironments:
 
     def arrange(self, function: tuple[str, str, str], wanted: Iterable[tuple[FunctionSpec, int]]) -> None:
         """From now on the versions of a function (account, region, name) are to have as many as `wanted` says."""
+        promised = {spec.ref: (spec, count) for spec, count in wanted}
         for shelf in self._of(function):
-            shelf.wanted = 0
-        for spec, count in wanted:
+            if shelf.spec.ref not in promised:
+                shelf.wanted = 0
+        for spec, count in promised.values():
             shelf = self._shelves.setdefault(spec.ref, _Shelf(spec))
-            if shelf.wanted != count:
-                shelf.failure, shelf.again_at = None, 0.0
-            shelf.wanted = count
+            shelf.want(spec, count)
         self._look()
 
     def allocation(self, ref: FunctionRef) -> Allocation:
@@ -236,14 +246,18 @@ class ProvisionedEnvironments:
             self._look()
 
     async def _make(self, shelf: _Shelf) -> None:
+        spec = shelf.spec
         try:
-            environment = await self._pool.create(shelf.spec, self)
+            environment = await self._pool.create(spec, self)
         except NoCapacityError:
             shelf.cramped, shelf.again_at = True, self._clock.now() + _ROOM_AGAIN_S
             return
         except (AwsError, BulbError, OSError) as error:
             _log.warning("no environment could be provisioned for %s: %s", shelf.spec.ref.arn, error)
             self._failed(shelf, error.message if isinstance(error, AwsError) else str(error))
+            return
+        if spec.revision != shelf.spec.revision:
+            self._pool.end(environment, "update")
             return
         if environment.state is not State.READY:
             self._pool.end(environment, "failure")
