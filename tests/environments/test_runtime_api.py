@@ -86,6 +86,21 @@ def test_a_wrong_request_id_is_refused_and_the_event_goes_on() -> None:
     run(test)
 
 
+def test_an_invocation_id_may_be_sent_back_but_not_another() -> None:
+    async def test(session: RuntimeSession) -> None:
+        work = session.give(EVENT, 1)
+        given = (await session.handle(request("GET", "invocation/next"))).header("lambda-runtime-invocation-id")
+        wrong = await session.handle(request("POST", "invocation/id-1/response", lambda_runtime_invocation_id="other"))
+        assert error_of(wrong) == (400, "InvalidInvocationId")
+        assert not work.done.done()
+        again = await session.handle(
+            request("POST", "invocation/id-1/response", lambda_runtime_invocation_id=given or "")
+        )
+        assert again.status == 202
+
+    run(test)
+
+
 @pytest.mark.parametrize(("size", "status"), [(SYNC_RESPONSE_BYTES, 202), (SYNC_RESPONSE_BYTES + 1, 413)])
 def test_the_response_limit_is_exact(size: int, status: int) -> None:
     async def test(session: RuntimeSession) -> None:

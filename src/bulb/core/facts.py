@@ -101,6 +101,8 @@ class RuntimeDone:
     status: Status
     error_type: str | None
     trace_id: str | None
+    response_latency_ms: float | None = None
+    response_duration_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

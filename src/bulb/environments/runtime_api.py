@@ -16,6 +16,7 @@ from http import HTTPStatus
 
 import orjson
 
+from bulb.core.ids import hex_id
 from bulb.core.limits import SYNC_RESPONSE_BYTES
 from bulb.environments import failures
 from bulb.environments.model import Event, Reply
@@ -29,6 +30,7 @@ _ERROR_TYPE = re.compile(r"(?:Runtime|Function)\.[A-Z][a-zA-Z]+")
 # The largest request body the session reads: a response one byte too long must be told apart from one that fits.
 MAX_BODY = SYNC_RESPONSE_BYTES + 1
 
+_INVOCATION_ID = "lambda-runtime-invocation-id"
 _MODE = "lambda-runtime-function-response-mode"
 _MODES = frozenset({"buffered", "streaming"})
 _TYPE_HEADER = "lambda-runtime-function-error-type"
@@ -43,11 +45,12 @@ _ACCEPTED = b'{"status":"OK"}\n'
 
 @dataclass(slots=True)
 class Work:
-    """An event handed to a runtime, and the future its ending resolves."""
+    """An event handed to a runtime, and the future its ending resolves. `invocation_id` names this one attempt."""
 
     event: Event
     deadline_ms: int
     done: asyncio.Future[Reply]
+    invocation_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ class RuntimeSession:
 
     def give(self, event: Event, deadline_ms: int) -> Work:
         """Hand `event` to the process, now or as soon as it asks. One at a time."""
-        work = Work(event, deadline_ms, self._loop.create_future())
+        work = Work(event, deadline_ms, self._loop.create_future(), hex_id())
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(work)
         else:
@@ -139,6 +142,7 @@ class RuntimeSession:
             ("lambda-runtime-deadline-ms", str(work.deadline_ms)),
             ("lambda-runtime-invoked-function-arn", event.invoked_arn),
             ("lambda-runtime-trace-id", event.trace_header),
+            (_INVOCATION_ID, work.invocation_id),
         ]
         if event.client_context is not None:
             # The header is latin-1 text on the wire; JSON's \u escapes say the same in ASCII.
@@ -160,6 +164,8 @@ class RuntimeSession:
             return _refusal(400, "InvalidRequestID", "Invalid request ID")
         if self._state != "Running":
             return _wrong_state(self._state, "InvocationResponse" if kind == "response" else "InvocationErrorResponse")
+        if request.headers.get(_INVOCATION_ID, work.invocation_id) != work.invocation_id:
+            return _refusal(400, "InvalidInvocationId", "Invalid invocation ID")
         mode = request.headers.get(_MODE, "buffered").lower() if kind == "response" else "buffered"
         if mode not in _MODES:
             self._finish(work, failures.invalid_response_mode(request_id))

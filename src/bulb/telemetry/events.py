@@ -24,8 +24,6 @@ from bulb.core.facts import (
 )
 from bulb.telemetry.report import Level, trace_parts
 
-_ON_DEMAND = "on-demand"
-
 
 class Entry(NamedTuple):
     """One event: when (Unix seconds), of which type, and its record; for `function` and `extension` that is a text."""
@@ -54,7 +52,7 @@ def init_start(fact: EnvironmentStarted) -> Entry:
     """`platform.initStart`."""
     environment = fact.environment
     record = {
-        "initializationType": _ON_DEMAND,
+        "initializationType": fact.environment.initialization,
         "phase": "init",
         "runtimeVersion": environment.runtime_version,
         "runtimeVersionArn": environment.runtime_version_arn,
@@ -68,14 +66,18 @@ def init_start(fact: EnvironmentStarted) -> Entry:
 
 def init_runtime_done(fact: InitRuntimeDone) -> Entry:
     """`platform.initRuntimeDone`."""
-    record: dict[str, Any] = {"initializationType": _ON_DEMAND, "phase": fact.phase, "status": fact.status}
+    record: dict[str, Any] = {
+        "initializationType": fact.environment.initialization,
+        "phase": fact.phase,
+        "status": fact.status,
+    }
     return Entry(fact.at, "platform.initRuntimeDone", _with_error(record, fact.error_type))
 
 
 def init_report(fact: InitReported) -> Entry:
     """`platform.initReport`."""
     record: dict[str, Any] = {
-        "initializationType": _ON_DEMAND,
+        "initializationType": fact.environment.initialization,
         "phase": fact.phase,
         "status": fact.status,
         "metrics": {"durationMs": _hundredths(fact.duration_ms)},
@@ -95,15 +97,11 @@ def runtime_done(fact: RuntimeDone | InvocationFinished, *, full: bool = False) 
     record: dict[str, Any] = {"requestId": fact.request_id, "status": fact.status}
     _with_error(record, fact.error_type)
     metrics: dict[str, Any] = {"durationMs": _hundredths(fact.duration_ms)}
-    if isinstance(fact, RuntimeDone):
+    if full:
         metrics["producedBytes"] = fact.produced_bytes
     record["metrics"] = metrics
-    if full and isinstance(fact, RuntimeDone) and fact.status == "success":
-        record["spans"] = [
-            _span("responseLatency", fact.started_at, fact.duration_ms),
-            _span("responseDuration", fact.at, 0.0),
-            _span("runtimeOverhead", fact.at, 0.0),
-        ]
+    if full and fact.status == "success":
+        record["spans"] = _spans(fact)
     return Entry(fact.at, "platform.runtimeDone", _with_trace(record, fact.trace_id if full else None))
 
 
@@ -193,6 +191,17 @@ def _with_trace(record: dict[str, Any], trace: str | None) -> dict[str, Any]:
 
 def _span(name: str, start_at: float, duration_ms: float) -> dict[str, Any]:
     return {"name": name, "start": iso_millis(start_at), "durationMs": _hundredths(duration_ms)}
+
+
+def _spans(fact: RuntimeDone | InvocationFinished) -> list[dict[str, Any]]:
+    """How long the response took to begin and, where it was streamed, to end."""
+    latency = fact.duration_ms if fact.response_latency_ms is None else fact.response_latency_ms
+    began = fact.started_at + latency / 1000
+    return [
+        _span("responseLatency", fact.started_at, latency),
+        _span("responseDuration", began, fact.response_duration_ms or 0.0),
+        _span("runtimeOverhead", fact.at, 0.0),
+    ]
 
 
 def _hundredths(duration_ms: float) -> float:
