@@ -248,6 +248,8 @@ class _House:
     async def _open_services(self) -> None:
         invoker: Invoker = self.dispatcher
         async_invoker: AsyncInvoker = self.events
+        # A service that functions can read from registers here before `resume`; none of those here is one yet.
+        self.event_sources = lambda_.EventSources()
         self.lambda_api = lambda_.LambdaApi(
             store=self.lambda_store,
             blobs=self.blobs,
@@ -257,6 +259,7 @@ class _House:
             allotments=self.allotments,
             invoker=invoker,
             async_invoker=async_invoker,
+            sources=self.event_sources,
             clock=self.clock,
             options=lambda_.LambdaOptions(
                 account_concurrency=self.config.account_concurrency,
@@ -281,6 +284,8 @@ class _House:
             await self.codes.sweep(())
         await self.activator.resume()
         await self.allotments.load()
+        self._closing(self.lambda_api.mapping_work.close)
+        await self.lambda_api.mapping_work.resume()
         for ref in await self.lambda_store.latest(_EXPECTED_FUNCTIONS):
             self.functions.prefetch(ref)
 

@@ -24,6 +24,7 @@ from bulb.services.lambda_ import (
     Activator,
     Allotments,
     Catalog,
+    EventSources,
     LambdaApi,
     LambdaOptions,
     LambdaStore,
@@ -126,6 +127,7 @@ class Room:
 
     url: str = ""
     runner: Runner = field(default_factory=Runner)
+    sources: EventSources = field(default_factory=EventSources)
     bucket: Bucket = field(default_factory=Bucket)
     shelves: Shelves = field(default_factory=Shelves)
     clock: MovableClock = field(default_factory=MovableClock)
@@ -201,15 +203,22 @@ def open_room(folder: Path, *, resume: bool = True, **options: Any) -> Iterator[
             allotments=allotments,
             invoker=room.runner,
             async_invoker=room.runner,
+            sources=room.sources,
             clock=room.clock,
             options=limits,
         )
         opened.update(api=api, activator=activator, catalog=catalog, store=store, database=database)
         if resume:
             await activator.resume()
+<<<<<<< HEAD
         await allotments.load()
         yield {"lambda": api}
         await allotments.close()
+=======
+            await api.mapping_work.resume()
+        yield {"lambda": api}
+        await api.mapping_work.close()
+>>>>>>> 5e57d59 (Add event source mappings behind a port that sources of events register at)
         await activator.close()
         room.gate.set()  # lets go of the threads of what was held up
         blobs.close()

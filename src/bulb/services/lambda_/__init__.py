@@ -5,6 +5,7 @@ from bulb.services.lambda_.allotments import Allotments
 from bulb.services.lambda_.api import LambdaApi
 from bulb.services.lambda_.catalog import Catalog
 from bulb.services.lambda_.downloads import PATH as CODE_DOWNLOAD_PATH
+from bulb.services.lambda_.mappings import EventSource, EventSourceMapping, EventSources
 from bulb.services.lambda_.options import LambdaOptions
 from bulb.services.lambda_.packages import ObjectReader, Packages
 from bulb.services.lambda_.store import LambdaStore
@@ -14,6 +15,9 @@ __all__ = [
     "Activator",
     "Allotments",
     "Catalog",
+    "EventSource",
+    "EventSourceMapping",
+    "EventSources",
     "LambdaApi",
     "LambdaOptions",
     "LambdaStore",

@@ -14,6 +14,7 @@ from bulb.services.lambda_.api.concurrency import ConcurrencyOperations
 from bulb.services.lambda_.api.functions import FunctionOperations
 from bulb.services.lambda_.api.invoke import InvokeOperations
 from bulb.services.lambda_.api.layers import LayerOperations
+from bulb.services.lambda_.api.mappings import MappingOperations
 from bulb.services.lambda_.api.permissions import PermissionOperations
 from bulb.services.lambda_.api.streaming import StreamOperations
 from bulb.services.lambda_.api.tags import TagOperations
@@ -21,6 +22,8 @@ from bulb.services.lambda_.api.versions import VersionOperations
 from bulb.services.lambda_.attached import AttachedLayers
 from bulb.services.lambda_.catalog import Catalog
 from bulb.services.lambda_.downloads import CodeDownloads
+from bulb.services.lambda_.mapping_work import MappingWork
+from bulb.services.lambda_.mappings import EventSources
 from bulb.services.lambda_.options import LambdaOptions
 from bulb.services.lambda_.packages import Packages
 from bulb.services.lambda_.store import LambdaStore
@@ -41,6 +44,7 @@ class LambdaApi:
         allotments: Allotments,
         invoker: Invoker,
         async_invoker: AsyncInvoker,
+        sources: EventSources,
         clock: Clock,
         options: LambdaOptions,
     ) -> None:
@@ -48,6 +52,8 @@ class LambdaApi:
         attached = AttachedLayers(store, packages)
         functions = FunctionOperations(store, activator, packages, self._downloads, attached, options)
         code = CodeOperations(store, activator, packages, attached, options)
+        self.mapping_work = MappingWork(store, sources, clock)
+        mappings = MappingOperations(store, sources, self.mapping_work)
         invoke = InvokeOperations(catalog, invoker, async_invoker)
         streaming = StreamOperations(catalog, invoker)
         tags = TagOperations(store)
@@ -69,6 +75,7 @@ class LambdaApi:
             versions,
             aliases,
             layers,
+            mappings,
             concurrency,
         )
         for group in groups:
