@@ -210,15 +210,11 @@ def open_room(folder: Path, *, resume: bool = True, **options: Any) -> Iterator[
         opened.update(api=api, activator=activator, catalog=catalog, store=store, database=database)
         if resume:
             await activator.resume()
-<<<<<<< HEAD
+            await api.mapping_work.resume()
         await allotments.load()
         yield {"lambda": api}
         await allotments.close()
-=======
-            await api.mapping_work.resume()
-        yield {"lambda": api}
         await api.mapping_work.close()
->>>>>>> 5e57d59 (Add event source mappings behind a port that sources of events register at)
         await activator.close()
         room.gate.set()  # lets go of the threads of what was held up
         blobs.close()

@@ -29,11 +29,7 @@ Listener = Callable[[FunctionKey], None]
 
 
 class LambdaStore:
-<<<<<<< HEAD
     """Functions in one database; what else Lambda keeps is in stores of their own, attributes of this one."""
-=======
-    """Functions in one database; `versions`, `aliases`, `policies`, `layers` and `mappings` are stores of their own."""
->>>>>>> 5e57d59 (Add event source mappings behind a port that sources of events register at)
 
     def __init__(self, database: Database, blobs: BlobStore) -> None:
         self._database = database
@@ -43,11 +39,8 @@ class LambdaStore:
         self.aliases = AliasStore(database, self._changed)
         self.policies = PolicyStore(database)
         self.layers = LayerStore(database, blobs)
-<<<<<<< HEAD
         self.concurrency = ConcurrencyStore(database)
-=======
         self.mappings = MappingStore(database)
->>>>>>> 5e57d59 (Add event source mappings behind a port that sources of events register at)
 
     def on_change(self, listener: Listener) -> None:
         """After each commit that changes a version or an alias of a function, `listener` is told which function."""
