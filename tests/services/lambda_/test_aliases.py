@@ -1,6 +1,7 @@
 """Aliases: what they may be, what they say, and which version answers for them."""
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -68,6 +69,22 @@ def test_an_alias_changes_only_for_who_saw_the_last_one(room: Room) -> None:
     change = {"FunctionName": "f", "Name": "live", "FunctionVersion": "1", "RevisionId": first["RevisionId"]}
     assert refused(aws.update_alias, **change) == stale
     assert aws.get_alias(FunctionName="f", Name="live")["FunctionVersion"] == "2"
+
+
+def test_of_many_who_saw_the_same_alias_one_changes_it(room: Room) -> None:
+    publish(room, 2)
+    aws = room.client()
+    seen = aws.create_alias(FunctionName="f", Name="live", FunctionVersion="1")["RevisionId"]
+
+    def attempt(number: int) -> bool:
+        try:
+            aws.update_alias(FunctionName="f", Name="live", Description=str(number), RevisionId=seen)
+        except aws.exceptions.PreconditionFailedException:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(attempt, range(16))) == 1
 
 
 def test_what_an_alias_cannot_be(room: Room) -> None:

@@ -219,6 +219,9 @@ def test_code_that_nothing_uses_is_let_go(tmp_path: Path) -> None:
         aws.update_function_configuration(FunctionName="b", Timeout=5)
         room.settle("b")
         assert sorted(_references(tmp_path)) == [2, 2]
+        aws.publish_version(FunctionName="b")
+        assert sorted(_references(tmp_path)) == [2, 4]
+        aws.delete_function(FunctionName="b", Qualifier="1")
         aws.delete_function(FunctionName="a")
         assert sorted(_references(tmp_path)) == [0, 2]
         aws.delete_function(FunctionName="b")

@@ -1,5 +1,6 @@
 """Versions: copies of `$LATEST` under numbers of their own."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,16 @@ def test_a_version_keeps_what_it_was(room: Room) -> None:
         assert refused(operation, FunctionName="f:1", **further)[0] == NOT_FOUND
 
 
+def test_many_who_publish_at_once_get_one_version(room: Room) -> None:
+    room.create()
+    aws = room.client()
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: aws.publish_version(FunctionName="f"), range(16)))
+    assert {answer["Version"] for answer in answers} == {"1"}
+    assert len({answer["RevisionId"] for answer in answers}) == 1
+    assert numbers(room) == ["$LATEST", "1"]
+
+
 def test_guards_of_publishing(room: Room) -> None:
     created = room.create()
     aws = room.client()
@@ -109,7 +120,8 @@ def test_creating_with_publish(room: Room) -> None:
     assert (created["Version"], created["FunctionArn"]) == ("1", f"{ARN}:f:1")
     aws = room.client()
     assert numbers(room) == ["$LATEST", "1"]
-    aws.get_waiter("function_active_v2").wait(FunctionName="f", WaiterConfig={"Delay": 0.05, "MaxAttempts": 100})
+    patience = {"Delay": 0.05, "MaxAttempts": 100}
+    aws.get_waiter("published_version_active").wait(FunctionName="f", Qualifier="1", WaiterConfig=patience)
     assert aws.publish_version(FunctionName="f")["Version"] == "1"
     answer = aws.invoke(FunctionName="f", Qualifier="1", Payload=b"1")
     assert answer["ExecutedVersion"] == "1"
