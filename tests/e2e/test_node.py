@@ -1,24 +1,14 @@
 """Node functions through the whole server."""
 
 import json
-import shutil
-import subprocess
 
 import pytest
 
 from tests.support.bulb import Running
 from tests.support.functions import ROLE, create, invoke, zipped
+from tests.support.nodejs import runtime
 
-
-def _runtime() -> str | None:
-    node = shutil.which("node")
-    if node is None:
-        return None
-    major = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout[1:].split(".")[0]
-    return f"nodejs{major}.x" if major in {"20", "22", "24"} else None
-
-
-RUNTIME = _runtime()
+RUNTIME = runtime()
 pytestmark = pytest.mark.skipif(RUNTIME is None, reason="no Node.js 20, 22 or 24 on this machine")
 
 

@@ -2,14 +2,17 @@
 
 import base64
 import json
+import time
 from typing import Any
 
 import pytest
 
 from tests.support.bulb import Running
 from tests.support.functions import create
+from tests.support.nodejs import runtime
+from tests.support.waiting import until
 
-NODE = "nodejs22.x"
+NODE = runtime()
 
 
 class Streamed:
@@ -94,3 +97,212 @@ def test_what_is_too_large_or_no_json_is_refused(aws: Any) -> None:
     )
     with pytest.raises(aws.exceptions.InvalidRequestContentException):
         aws.invoke_with_response_stream(FunctionName="stream-dry", Payload=b"{")
+
+
+HANDLERS = """
+const { pipeline } = require('node:stream/promises');
+const { Readable } = require('node:stream');
+const fs = require('node:fs');
+const stream = awslambda.streamifyResponse;
+const flag = (name) => new Promise((done) => {
+  const look = setInterval(() => { if (fs.existsSync(`/tmp/${name}`)) { clearInterval(look); done(); } }, 5);
+});
+const all = {
+  async words(event, out) {
+    out.setContentType('text/plain');
+    out.write('one ');
+    await new Promise((done) => setTimeout(done, 300));
+    out.write('two');
+    out.end();
+  },
+  async piped(event, out) {
+    await pipeline(Readable.from(['a', 'b', 'c']), out);
+  },
+  async unawaited(event, out) {
+    Readable.from(['x', 'y']).pipe(out);
+  },
+  async http(event, out) {
+    out = awslambda.HttpResponseStream.from(out, { statusCode: 201, headers: { 'x-a': '1' }, cookies: ['c=d'] });
+    out.write('body');
+    out.end();
+  },
+  async objects(event, out) { out.write({ a: 1 }); out.write(Buffer.from('!')); out.end([2]); },
+  async empty(event, out) { out.end(); },
+  async early(event, out) { throw new TypeError('too early'); },
+  async late(event, out) { out.write('begun'); throw new RangeError('too late'); },
+  async broken(event, out) {
+    await pipeline((async function* () { yield 'begun'; throw new Error('source broke'); })(), out);
+  },
+  async unfinished(event, out) { out.write('begun'); },
+  async contentTypeTooLate(event, out) { out.write('begun'); out.setContentType('text/plain'); },
+  sync(event, out) { out.write('begun'); out.end(); },
+  async uncaught(event, out) {
+    out.write('begun');
+    await new Promise((done) => setTimeout(done, 20));
+    setImmediate(() => { throw new Error('nobody caught it'); });
+    await new Promise(() => setTimeout(() => {}, 5000));
+  },
+  async exit(event, out) { await new Promise((done) => out.write('begun', done)); process.exit(3); },
+  async slow(event, out) { out.write('begun'); await new Promise((done) => setTimeout(done, 20000)); },
+  async value(event, out) { out.write('v'); out.end(); return 5; },
+  async context(event, out, context) {
+    out.end(JSON.stringify([context.awsRequestId, context.callbackWaitsForEmptyEventLoop, context.done === undefined]));
+  },
+  async many(event, out) {
+    const block = Buffer.alloc(event.block, 'x');
+    let waits = 0;
+    for (let left = event.blocks; left > 0; left -= 1) {
+      if (!out.write(block)) { waits += 1; await new Promise((done) => out.once('drain', done)); }
+      if (event.note) fs.writeFileSync('/tmp/note', String(event.blocks - left + 1));
+    }
+    out.end();
+    console.log('waits', waits);
+  },
+  async note(event, out) { out.end(fs.existsSync('/tmp/note') ? fs.readFileSync('/tmp/note') : 'none'); },
+  async goesOn(event, out) {
+    out.write('begun');
+    for (let i = 0; i < 40; i += 1) {
+      await new Promise((done) => setTimeout(done, 5));
+      out.write(Buffer.alloc(100_000));
+    }
+    out.end();
+    fs.writeFileSync('/tmp/note', 'went on to its end');
+  },
+};
+exports.handler = stream(async (event, out, context) => all[event.do](event, out, context));
+exports.direct = stream(all.sync);
+"""
+
+
+@pytest.fixture(scope="module")
+def node(aws: Any) -> str:
+    if NODE is None:
+        pytest.skip("no Node.js 20, 22 or 24 on this machine")
+    create(aws, "stream-node", HANDLERS, Runtime=NODE, Timeout=10)
+    return "stream-node"
+
+
+def test_the_first_byte_arrives_before_the_second_is_written(aws: Any, node: str) -> None:
+    stream(aws, node, {"do": "empty"})  # warm
+    response = aws.invoke_with_response_stream(FunctionName=node, Payload=json.dumps({"do": "words"}))
+    assert response["ResponseStreamContentType"] == "text/plain"
+    arrivals = [(time.monotonic(), event) for event in response["EventStream"]]
+    assert [event for _, event in arrivals] == [
+        {"PayloadChunk": {"Payload": b"one "}},
+        {"PayloadChunk": {"Payload": b"two"}},
+        {"InvokeComplete": {}},
+    ]
+    assert arrivals[1][0] - arrivals[0][0] > 0.2
+
+
+@pytest.mark.parametrize(
+    ("do", "payload", "content_type"),
+    [
+        ("piped", b"abc", "application/octet-stream"),
+        ("unawaited", b"xy", "application/octet-stream"),
+        ("objects", b'{"a":1}![2]', "application/octet-stream"),
+        ("empty", b"", "application/octet-stream"),
+        ("value", b"v", "application/octet-stream"),
+        (
+            "http",
+            b'{"statusCode":201,"headers":{"x-a":"1"},"cookies":["c=d"]}' + bytes(8) + b"body",
+            "application/vnd.awslambda.http-integration-response",
+        ),
+    ],
+)
+def test_what_a_handler_writes_is_what_the_caller_gets(
+    aws: Any, node: str, do: str, payload: bytes, content_type: str
+) -> None:
+    streamed = stream(aws, node, {"do": do})
+    assert streamed.payload == payload
+    assert streamed.complete == {}
+    assert streamed.response["ResponseStreamContentType"] == content_type
+    # Whoever wants the whole gets the same bytes.
+    response = aws.invoke(FunctionName=node, Payload=json.dumps({"do": do}))
+    assert response["Payload"].read() == payload
+    assert "FunctionError" not in response
+
+
+@pytest.mark.parametrize(
+    ("do", "payload", "error_type", "message"),
+    [
+        ("early", b"", "TypeError", "too early"),
+        ("late", b"begun", "RangeError", "too late"),
+        ("broken", b"begun", "Error", "source broke"),
+        ("unfinished", b"begun", "Error", "Response stream is not finished."),
+        ("contentTypeTooLate", b"begun", "Runtime.InvalidStreamingOperation", "Cannot set content-type, too late."),
+        ("uncaught", b"begun", "Error", "nobody caught it"),
+    ],
+)
+def test_a_failure_before_or_after_the_first_byte(
+    aws: Any, node: str, do: str, payload: bytes, error_type: str, message: str
+) -> None:
+    streamed = stream(aws, node, {"do": do}, LogType="Tail")
+    assert streamed.payload == payload
+    assert streamed.complete is not None
+    assert streamed.complete["ErrorCode"] == "Unhandled"
+    assert (streamed.error["errorType"], streamed.error["errorMessage"]) == (error_type, message)
+    log = base64.b64decode(streamed.complete["LogResult"]).decode()
+    assert message in log
+    assert "Status: error" in log
+    # Whoever wants the whole gets the error, and the function is there for the next event.
+    response = aws.invoke(FunctionName=node, Payload=json.dumps({"do": do}))
+    assert response["FunctionError"] == "Unhandled"
+    assert json.loads(response["Payload"].read())["errorMessage"] == message
+    assert stream(aws, node, {"do": "piped"}).payload == b"abc"
+
+
+@pytest.mark.usefixtures("node")
+def test_a_handler_without_a_promise_is_refused(aws: Any) -> None:
+    create(aws, "stream-direct", HANDLERS, Runtime=NODE, Handler="index.direct")
+    streamed = stream(aws, "stream-direct")
+    assert streamed.error["errorMessage"] == "Streaming does not support non-async handlers."
+
+
+def test_a_process_that_ends_in_the_middle(aws: Any, node: str) -> None:
+    streamed = stream(aws, node, {"do": "exit"})
+    assert streamed.payload == b"begun"
+    request_id = streamed.response["ResponseMetadata"]["RequestId"]
+    assert streamed.error == {
+        "errorType": "Runtime.ExitError",
+        "errorMessage": f"RequestId: {request_id} Error: Runtime exited with error: exit status 3",
+    }
+    assert stream(aws, node, {"do": "piped"}).payload == b"abc"
+
+
+@pytest.mark.usefixtures("node")
+def test_time_runs_out_in_the_middle(aws: Any) -> None:
+    create(aws, "stream-slow", HANDLERS, Runtime=NODE, Timeout=1)
+    streamed = stream(aws, "stream-slow", {"do": "slow"})
+    assert streamed.payload == b"begun"
+    request_id = streamed.response["ResponseMetadata"]["RequestId"]
+    assert streamed.error == {
+        "errorType": "Sandbox.Timedout",
+        "errorMessage": f"RequestId: {request_id} Error: Task timed out after 1.00 seconds",
+    }
+    assert stream(aws, "stream-slow", {"do": "piped"}).payload == b"abc"
+
+
+def test_a_streaming_handler_is_told_about_its_invocation(aws: Any, node: str) -> None:
+    streamed = stream(aws, node, {"do": "context"})
+    assert json.loads(streamed.payload) == [streamed.response["ResponseMetadata"]["RequestId"], True, True]
+
+
+def test_a_whole_answer_has_the_limit_of_whole_answers(aws: Any, node: str) -> None:
+    event = {"do": "many", "block": 1_048_576, "blocks": 7}
+    response = aws.invoke(FunctionName=node, Payload=json.dumps(event))
+    assert json.loads(response["Payload"].read()) == {
+        "errorType": "Function.ResponseSizeTooLarge",
+        "errorMessage": "Response payload size exceeded maximum allowed payload size (6291556 bytes).",
+    }
+    assert len(stream(aws, node, event | {"blocks": 6}).payload) == 6 * 1_048_576
+
+
+@pytest.mark.usefixtures("node")
+def test_a_caller_that_leaves_does_not_stop_the_function(aws: Any) -> None:
+    create(aws, "stream-left", HANDLERS, Runtime=NODE)
+    response = aws.invoke_with_response_stream(FunctionName="stream-left", Payload=json.dumps({"do": "goesOn"}))
+    assert next(iter(response["EventStream"])) == {"PayloadChunk": {"Payload": b"begun"}}
+    response["EventStream"].close()
+    # It is the same environment that says so: the next event waits for none, it gets another one while this is busy.
+    until(lambda: stream(aws, "stream-left", {"do": "note"}).payload == b"went on to its end", "the end", 10)

@@ -44,7 +44,7 @@ exports.hurries = (event, context, callback) => { context.callbackWaitsForEmptyE
 exports.silent = (event, context, callback) => {};
 exports.done = (event, context, callback) => context.done(null, 'done');
 exports.nested = { deep: { handler: async () => 'nested' } };
-exports.streamed = awslambda.streamifyResponse(async () => {});
+exports.streamed = Object.assign(async () => {}, { [Symbol.for('aws.lambda.runtime.handler.streaming')]: 'request' });
 exports.value = 5;
 exports.json = async () => { console.info({ order: 7 }); console.warn('a %s', 'b'); console.debug('no');
   console.error('bad', new TypeError('t')); };
@@ -191,7 +191,7 @@ INIT_ERRORS = [
     ("../app.echo", "Runtime.MalformedHandlerName", "'../app.echo' is not a valid handler name."),
     ("broken.handler", "Runtime.UserCodeSyntaxError", "SyntaxError: Unexpected "),
     ("raising.handler", "Error", "at load"),
-    ("app.streamed", "Runtime.MalformedStreamingHandler", "Bulb does not support response streaming"),
+    ("app.streamed", "Runtime.MalformedStreamingHandler", "Only response streaming is supported."),
 ]
 
 

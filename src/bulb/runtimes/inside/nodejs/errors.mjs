@@ -15,6 +15,7 @@ export const MalformedHandlerName = runtimeError('MalformedHandlerName');
 export const UserCodeSyntaxError = runtimeError('UserCodeSyntaxError');
 export const MalformedStreamingHandler = runtimeError('MalformedStreamingHandler');
 export const CallbackHandlerDeprecated = runtimeError('CallbackHandlerDeprecated');
+export const InvalidStreamingOperation = runtimeError('InvalidStreamingOperation');
 export const NodeJsExit = runtimeError('NodeJsExit');
 
 export class UnhandledPromiseRejection extends runtimeError('UnhandledPromiseRejection') {

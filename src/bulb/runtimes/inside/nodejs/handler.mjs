@@ -11,8 +11,11 @@ import {
   MalformedStreamingHandler,
   UserCodeSyntaxError,
 } from './errors.mjs';
+import { HttpResponseStream } from './response_stream.mjs';
 
 const STREAMING = Symbol.for('aws.lambda.runtime.handler.streaming');
+const HIGH_WATER_MARK = Symbol.for('aws.lambda.runtime.handler.streaming.highWaterMark');
+const RESPONSE = 'response';
 const CALLBACK_ARGUMENTS = 3;
 const require = createRequire(import.meta.url);
 
@@ -33,6 +36,17 @@ export async function loadHandler(root, name) {
   if (typeof found !== 'function') throw new HandlerNotFound(`${name} is not a function`);
   refuseUnsupported(found);
   return found;
+}
+
+/** Whether the handler is called with a stream to write its response to. */
+export function isStreaming(handler) {
+  return handler[STREAMING] === RESPONSE;
+}
+
+/** How much a streaming handler may write before it should wait; undefined for Node.js' own choice. */
+export function highWaterMark(handler) {
+  const given = Number.parseInt(handler[HIGH_WATER_MARK], 10);
+  return Number.isNaN(given) ? undefined : given;
 }
 
 /** Whether this is a runtime without callback-style handlers (nodejs24.x and later). */
@@ -87,8 +101,9 @@ function named(Kind, cause) {
 }
 
 function refuseUnsupported(handler) {
-  if (handler[STREAMING]) {
-    throw new MalformedStreamingHandler('Bulb does not support response streaming (awslambda.streamifyResponse) yet.');
+  if (handler[STREAMING] !== undefined) {
+    if (!isStreaming(handler)) throw new MalformedStreamingHandler('Only response streaming is supported.');
+    return;
   }
   if (withoutCallbacks() && handler.length >= CALLBACK_ARGUMENTS) {
     throw new CallbackHandlerDeprecated(
@@ -99,12 +114,14 @@ function refuseUnsupported(handler) {
   }
 }
 
-/** `awslambda.streamifyResponse` marks a handler; the mark is refused above. */
+/** `awslambda.streamifyResponse` only marks a handler. */
 function installStreamingGlobal() {
   globalThis.awslambda = {
-    streamifyResponse(handler) {
-      handler[STREAMING] = 'response';
+    streamifyResponse(handler, options) {
+      handler[STREAMING] = RESPONSE;
+      if (typeof options?.highWaterMark === 'number') handler[HIGH_WATER_MARK] = Math.trunc(options.highWaterMark);
       return handler;
     },
+    HttpResponseStream,
   };
 }

@@ -1,8 +1,10 @@
 // One event after the other: call the handler, learn how it ended (promise, callback or an event loop with nothing
 // left to do), report it, take the next event.
 import { logError, setInvocation } from './console.mjs';
+import { contextData } from './context.mjs';
 import { errorCause, errorDocument, NodeJsExit } from './errors.mjs';
-import { withoutCallbacks } from './handler.mjs';
+import { highWaterMark, isStreaming, withoutCallbacks } from './handler.mjs';
+import { StreamedInvocation } from './streaming.mjs';
 
 export class Loop {
   #api;
@@ -18,13 +20,15 @@ export class Loop {
       const { headers, body } = await this.#api.next();
       const ended = await this.#invoke(handler, headers, body);
       this.#current = null;
-      await this.#api.report(headers, ended.kind, ended.body, ended.cause);
+      if (ended.kind === 'streamed') await this.#api.streamed();
+      else await this.#api.report(headers, ended.kind, ended.body, ended.cause);
     }
   }
 
   /** Something was thrown that no handler will answer for: report it, and end the process. */
   abort(error, exitCode) {
     const document = errorDocument(error);
+    if (this.#current?.abort(document, () => process.exit(exitCode))) return;
     this.#api.die(this.#current?.headers ?? null, document, JSON.stringify(document), errorCause(error), exitCode);
   }
 
@@ -35,7 +39,9 @@ export class Loop {
 
   #invoke(handler, headers, body) {
     return new Promise((resolve) => {
-      const invocation = new Invocation(headers, resolve);
+      const invocation = isStreaming(handler)
+        ? new StreamedInvocation(headers, this.#api.stream(headers, highWaterMark(handler)), resolve)
+        : new Invocation(headers, resolve);
       this.#current = invocation;
       setInvocation(headers['lambda-runtime-aws-request-id'], headers['lambda-runtime-aws-tenant-id']);
       invocation.call(handler, body);
@@ -77,6 +83,11 @@ class Invocation {
     if (this.#open) this.#atDrain();
   }
 
+  /** Nothing has left yet: what ends the process is reported as the invocation's error. */
+  abort() {
+    return false;
+  }
+
   /** The callback: an answer waits until the event loop is empty, unless the context says otherwise. */
   #called(error, value) {
     if (error !== undefined && error !== null) this.#fail(error);
@@ -105,25 +116,7 @@ class Invocation {
   }
 
   #context() {
-    const { headers } = this;
-    const deadline = Number(headers['lambda-runtime-deadline-ms']);
-    const trace = headers['lambda-runtime-trace-id'];
-    if (trace) process.env._X_AMZN_TRACE_ID = trace;
-    else delete process.env._X_AMZN_TRACE_ID;
-    const data = {
-      functionVersion: process.env.AWS_LAMBDA_FUNCTION_VERSION,
-      functionName: process.env.AWS_LAMBDA_FUNCTION_NAME,
-      memoryLimitInMB: process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
-      logGroupName: process.env.AWS_LAMBDA_LOG_GROUP_NAME,
-      logStreamName: process.env.AWS_LAMBDA_LOG_STREAM_NAME,
-      clientContext: parseHeader(headers['lambda-runtime-client-context'], 'ClientContext'),
-      identity: parseHeader(headers['lambda-runtime-cognito-identity'], 'CognitoIdentity'),
-      invokedFunctionArn: headers['lambda-runtime-invoked-function-arn'],
-      awsRequestId: headers['lambda-runtime-aws-request-id'],
-      tenantId: headers['lambda-runtime-aws-tenant-id'],
-      getRemainingTimeInMillis: () => deadline - Date.now(),
-    };
-    return Object.assign(this.#callbackContext(), data);
+    return Object.assign(this.#callbackContext(), contextData(this.headers));
   }
 
   /** The older half of the context: ways to end the invocation at once. */
@@ -144,14 +137,5 @@ class Invocation {
       succeed: (value) => done(null, value),
       fail: (error) => done(error ?? 'handled'),
     };
-  }
-}
-
-function parseHeader(text, name) {
-  if (text === undefined || text === '') return undefined;
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new Error(`Cannot parse ${name} as json: ${error}`);
   }
 }

@@ -4,6 +4,7 @@
 // present), so little has to be parsed. The socket keeps the process alive only while it waits for an event: while a
 // handler runs, an event loop with nothing left to do must be noticed (beforeExit).
 import { Socket } from 'node:net';
+import { ResponseStream } from './response_stream.mjs';
 
 const COMMON = `Host: 127.0.0.1:9001\r\nUser-Agent: aws-lambda-nodejs/${process.version}\r\n`;
 const INVOCATION = '/2018-06-01/runtime/invocation/';
@@ -50,6 +51,18 @@ export class RuntimeApi {
     this.#socket.write(reportText(headers, kind, body, cause) + GET_NEXT);
     const { status } = await this.#answer();
     if (status !== 202) throw new Error(`Failed to post the invocation ${kind}, status ${status}`);
+  }
+
+  /** Where a handler writes its response piece by piece. `streamed` must follow when it has ended. */
+  stream(headers, highWaterMark) {
+    return new ResponseStream(this.#socket, (contentType) => streamHead(headers, contentType), highWaterMark);
+  }
+
+  /** A streamed response has been taken. */
+  async streamed() {
+    this.#socket.ref();
+    const { status } = await this.#answer();
+    if (status !== 202) throw new Error(`Failed to stream the invocation response, status ${status}`);
   }
 
   /** Report the failure of an invocation, or of the init phase (`headers` null), then end the process. */
@@ -111,6 +124,17 @@ function reportText(headers, kind, body, cause) {
   let extra = attempt ? `Lambda-Runtime-Invocation-Id: ${attempt}\r\n` : '';
   if (cause) extra += `Lambda-Runtime-Function-XRay-Error-Cause: ${cause}\r\n`;
   return postText(`${INVOCATION}${id}/${kind}`, extra, body);
+}
+
+function streamHead(headers, contentType) {
+  const id = encodeURIComponent(headers['lambda-runtime-aws-request-id']);
+  const attempt = headers['lambda-runtime-invocation-id'];
+  return (
+    `POST ${INVOCATION}${id}/response HTTP/1.1\r\n${COMMON}Content-Type: ${contentType}\r\n` +
+    (attempt ? `Lambda-Runtime-Invocation-Id: ${attempt}\r\n` : '') +
+    'Lambda-Runtime-Function-Response-Mode: streaming\r\nTransfer-Encoding: chunked\r\n' +
+    'Trailer: Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body\r\n\r\n'
+  );
 }
 
 function initErrorText(document, body) {
