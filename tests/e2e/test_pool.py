@@ -40,6 +40,16 @@ def test_an_idle_environment_ends_after_ten_minutes(small: Running) -> None:
     assert invoke(aws, "idle")[0] == 1
 
 
+def test_the_environment_of_a_deleted_version_ends(small: Running) -> None:
+    aws = small.client("lambda")
+    create(aws, "numbered", "def handler(event, context): return context.function_version")
+    aws.publish_version(FunctionName="numbered")
+    assert invoke(aws, "numbered:1")[0] == "1"
+    assert sum(environments(small).values()) == 1
+    aws.delete_function(FunctionName="numbered", Qualifier="1")
+    until(lambda: environments(small) == {}, "the end of the version's environment")
+
+
 def test_the_longest_idle_makes_room_and_a_busy_one_does_not(small: Running) -> None:
     aws = small.client("lambda")
     create(aws, "first", "import time\ndef handler(event, context): time.sleep(event.get('s', 0)); return 'first'")
