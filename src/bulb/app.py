@@ -21,8 +21,10 @@ from bulb.delivery.relay import Relay
 from bulb.environments import capacity
 from bulb.environments.factory import EnvironmentFactory
 from bulb.environments.images import PreparedImages
+from bulb.environments.materials import Materials
 from bulb.environments.pool import EnvironmentPool, Settings
 from bulb.environments.provisioned import ProvisionedEnvironments
+from bulb.environments.snapshots import Snapshots
 from bulb.environments.starting import Starter
 from bulb.environments.stock import Stock
 from bulb.gateway.access_log import AccessLog
@@ -198,12 +200,17 @@ class _House:
         self.codes = CodeStore(config.data / "code")
         self.stock = Stock(self.sandboxes, config.stock)
         self._closing(self.stock.close)
+        images = PreparedImages(self.interpreters, Images(config.data / "images"), self.sandboxes)
+        materials = Materials(images, self.codes)
+        starter = Starter(self.identities.sessions, self.clock, self.facts, self._answer_inside, self._own_url)
+        self.snapshots = Snapshots(self.sandboxes, materials, starter, self.function_logs, self.facts, self.clock)
+        self._closing(self.snapshots.close)
         factory = EnvironmentFactory(
             sandboxes=self.sandboxes,
-            images=PreparedImages(self.interpreters, Images(config.data / "images"), self.sandboxes),
+            materials=materials,
             stock=self.stock,
-            packages=self.codes,
-            starter=Starter(self.identities.sessions, self.clock, self.facts, self._answer_inside, self._own_url),
+            snapshots=self.snapshots,
+            starter=starter,
             logs=self.function_logs,
             facts=self.facts,
             clock=self.clock,
@@ -231,7 +238,9 @@ class _House:
         self.lambda_store = lambda_.LambdaStore(self.database, self.blobs)
         self.s3_store = s3.S3Store.over(self.database, self.blobs)
         packages = lambda_.Packages(self.blobs, self.codes, s3.ObjectReader(self.s3_store))
-        self.activator = lambda_.Activator(self.lambda_store, packages, self._function_changed, self.clock)
+        self.activator = lambda_.Activator(
+            self.lambda_store, packages, self._function_changed, self.clock, _VersionSnapshots(self)
+        )
         self._closing(self.activator.close)
         self.functions = lambda_.Catalog(self.lambda_store, packages, self.activator, self.pool.expect)
         self.allotments = lambda_.Allotments(self.lambda_store, self.functions, self.concurrency, self.provisioned)
@@ -262,6 +271,7 @@ class _House:
             sources=self.event_sources,
             clock=self.clock,
             options=lambda_.LambdaOptions(
+                no_snapshots=self.snapshots.unavailable,
                 account_concurrency=self.config.account_concurrency,
                 policies_enforced=self.config.enforce_credentials,
             ),
@@ -344,6 +354,23 @@ class _House:
                 await self.blobs.sweep()
             except Exception:
                 _log.exception("unused blobs could not be removed; trying again later")
+
+
+class _VersionSnapshots:
+    """Introduces Lambda, which publishes versions, to the environments, which keep their snapshots."""
+
+    def __init__(self, house: _House) -> None:
+        self._house = house
+
+    async def make(self, record: lambda_.FunctionRecord) -> str | None:
+        try:
+            spec = await self._house.functions.spec(record.ref, record.definition)
+            return await self._house.snapshots.make(spec)
+        except BulbError as error:
+            return str(error)
+
+    def forget(self, ref: FunctionRef) -> None:
+        self._house.snapshots.retire(ref)
 
 
 class _S3Targets:

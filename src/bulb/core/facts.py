@@ -11,7 +11,7 @@ from typing import Literal
 Status = Literal["success", "error", "timeout"]
 InitPhase = Literal["init", "invoke"]
 # What made an environment start; also the value of AWS_LAMBDA_INITIALIZATION_TYPE.
-Initialization = Literal["on-demand", "provisioned-concurrency"]
+Initialization = Literal["on-demand", "provisioned-concurrency", "snap-start"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +78,25 @@ class InitReported:
 
 
 @dataclass(frozen=True, slots=True)
+class RestoreStarted:
+    """An environment begins as a copy of an initialised one."""
+
+    environment: EnvironmentRef
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreReported:
+    """It has been restored, after-restore hooks and all, or has not."""
+
+    environment: EnvironmentRef
+    at: float
+    duration_ms: float
+    status: Status
+    error_type: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class InvocationStarted:
     """An event was handed to an environment."""
 
@@ -129,6 +148,7 @@ class InvocationFinished:
     produced_bytes: int = 0
     response_latency_ms: float | None = None
     response_duration_ms: float | None = None
+    restore_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +226,8 @@ Fact = (
     EnvironmentStarted
     | InitRuntimeDone
     | InitReported
+    | RestoreStarted
+    | RestoreReported
     | ExtensionReported
     | TelemetrySubscribed
     | TelemetryDropped

@@ -100,6 +100,7 @@ class Environment:
         self._frozen = False
         self._incarnation: Incarnation | None = None
         self._init_ms: float | None = None
+        self._restore_ms: float | None = None
         self._finish_by = 0.0
         self._extended: _Extended | None = None
 
@@ -114,7 +115,8 @@ class Environment:
 
     async def initialize(self) -> None:
         """Run the init phase once, within its own limit. A failure is reported and the first event tries again."""
-        limit_s = max(PROVISIONED_INIT_S, self.spec.timeout_s) if self._is_provisioned else INIT_TIMEOUT_S
+        on_demand = self.ref.initialization == "on-demand"
+        limit_s = INIT_TIMEOUT_S if on_demand else max(PROVISIONED_INIT_S, self.spec.timeout_s)
         init = await self._init(limit_s, "", "init")
         if init.failure is None:
             self._init_ms = init.duration_ms
@@ -241,9 +243,9 @@ class Environment:
 
     async def _init(self, limit_s: float, request_id: str, phase: InitPhase) -> _Init:
         started = time.perf_counter()
-        incarnation = self._incarnation = await self._starter.connect(self.spec, self.ref, self.sandbox, self._log)
+        incarnation = self._incarnation = await self._connect()
         failure = await self._runtime_init(incarnation, limit_s, request_id)
-        self._facts.emit(InitRuntimeDone(self.ref, self._clock.now(), phase, *_status(failure)))
+        self._facts.emit(InitRuntimeDone(self.ref, self._clock.now(), phase, *status_of(failure)))
         extensions = incarnation.extensions
         if extensions:
             if failure is None:
@@ -256,8 +258,11 @@ class Environment:
         else:
             incarnation.drain_log()
         init = _Init((time.perf_counter() - started) * 1000, failure)
-        self._facts.emit(InitReported(self.ref, self._clock.now(), init.duration_ms, phase, *_status(failure)))
+        self._facts.emit(InitReported(self.ref, self._clock.now(), init.duration_ms, phase, *status_of(failure)))
         return init
+
+    async def _connect(self) -> Incarnation:
+        return await self._starter.connect(self.spec, self.ref, self.sandbox, self._log)
 
     async def _runtime_init(self, incarnation: Incarnation, limit_s: float, request_id: str) -> Reply | None:
         """None when the runtime has asked for its first event, else what became of it."""
@@ -423,6 +428,7 @@ class Environment:
     ) -> None:
         init_ms, self._init_ms = self._init_ms, None
         stream = event.stream
+        restore_ms, self._restore_ms = self._restore_ms, None
         # The init of a provisioned environment is part of what provisioning costs.
         billed_init_ms = 0.0 if init_ms is None or self._is_provisioned else init_ms
         self._facts.emit(
@@ -432,7 +438,7 @@ class Environment:
                 at=self._clock.now(),
                 started_at=started_at,
                 duration_ms=duration_ms,
-                billed_ms=math.ceil(duration_ms + billed_init_ms),
+                billed_ms=math.ceil(duration_ms + billed_init_ms) + math.ceil(restore_ms or 0.0),
                 init_ms=init_ms,
                 max_memory_mb=min(math.ceil(peak / _MB), self.spec.memory_mb),
                 status=reply.status,
@@ -442,11 +448,13 @@ class Environment:
                 produced_bytes=_produced_bytes(event, reply),
                 response_latency_ms=stream.latency_ms if stream is not None else None,
                 response_duration_ms=stream.duration_ms if stream is not None else None,
+                restore_ms=restore_ms,
             )
         )
 
 
-def _status(failure: Reply | None) -> tuple[Status, str | None]:
+def status_of(failure: Reply | None) -> tuple[Status, str | None]:
+    """Status and error type, as facts tell them."""
     if failure is None:
         return "success", None
     return failure.status, None if failure.status == "timeout" else failure.error_type

@@ -16,6 +16,7 @@ from bulb.http.message import Handler, Request, Response
 from bulb.http.server import HttpConnection, HttpLimits
 from bulb.sandbox.host import Sandbox
 
+CREDENTIALS_PATH = "/2021-04-23/credentials"
 _READ_BYTES = 262_144
 # What is read of the pipe in one go before others get their turn, and how long a reader rests when the log is full.
 _DRAIN_BYTES = 4_194_304
@@ -30,7 +31,15 @@ _ENDPOINT_LIMITS = HttpLimits(connections=256)
 class Incarnation:
     """Connects a sandbox's present process to the loop; `close` disconnects it."""
 
-    def __init__(self, sandbox: Sandbox, log: EnvironmentLog, endpoint: Handler, extensions: Extensions) -> None:
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        log: EnvironmentLog,
+        endpoint: Handler,
+        extensions: Extensions,
+        credentials: Handler | None = None,
+    ) -> None:
+        """With `credentials`, those are told at `CREDENTIALS_PATH` of the Runtime API's port."""
         self._loop = asyncio.get_running_loop()
         self._sandbox = sandbox
         self._log = log
@@ -44,6 +53,7 @@ class Incarnation:
         self._closed = False
         self.session = RuntimeSession(self._loop)
         self.extensions = extensions
+        self._credentials = credentials
 
     async def connect(self, environment: Mapping[str, str], handler: str) -> None:
         """Tell the process who it is, and answer what it asks from now on.
@@ -54,6 +64,11 @@ class Incarnation:
         message = json.dumps({"environment": dict(environment), "handler": handler, "log_fd": 4}).encode()
         self._sandbox.api.setblocking(False)
         await self._loop.sock_sendall(self._sandbox.api, struct.pack(">I", len(message)) + message)
+        await self.reconnect()
+
+    async def reconnect(self) -> None:
+        """Answer what a process asks that has been told who it is already."""
+        self._sandbox.api.setblocking(False)
         self._loop.add_reader(self._log_fd, self._read_log)
         await self._loop.connect_accepted_socket(self._loop_connection, self._sandbox.api)
         # The two ports inside are only needed once function code runs; the backlog holds whoever comes earlier.
@@ -71,6 +86,8 @@ class Incarnation:
 
     async def _answer(self, request: Request) -> Response:
         """Whatever is asked on port 9001: the Runtime API, or one of the extensions' own."""
+        if request.path == CREDENTIALS_PATH and self._credentials is not None:
+            return await self._credentials(request)
         return await self.extensions.handle(request) or await self.session.handle(request)
 
     def _endpoint_connection(self) -> HttpConnection:

@@ -17,7 +17,8 @@ class FunctionSpec:
 
     `revision` changes whenever code or configuration does; environments of another revision are not reused. `code` is
     the unpacked package, mounted read-only at /var/task; `layers` are unpacked layer directories in order, for /opt.
-    `uses_sdk` says that the code mentions the AWS SDK: it starts where that is loaded already.
+    `uses_sdk` says that the code mentions the AWS SDK: it starts where that is loaded already. With
+    `snap_start` environments are copies of one that was initialised when the version was published.
     """
 
     ref: FunctionRef
@@ -36,6 +37,7 @@ class FunctionSpec:
     system_log_level: str | None = None
     layers: tuple[Path, ...] = ()
     uses_sdk: bool = True
+    snap_start: bool = False
     variables: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -25,6 +25,8 @@ from bulb.http.message import Request, Response
 PREFIX = "/2018-06-01/runtime/"
 _NEXT = PREFIX + "invocation/next"
 _INIT_ERROR = PREFIX + "init/error"
+_RESTORE_NEXT = PREFIX + "restore/next"
+_RESTORE_ERROR = PREFIX + "restore/error"
 _RESULT = re.compile(PREFIX + r"invocation/([^/]+)/(response|error)\Z")
 _ERROR_TYPE = re.compile(r"(?:Runtime|Function)\.[A-Z][a-zA-Z]+")
 # The largest request body the session reads: a response one byte too long must be told apart from one that fits.
@@ -110,10 +112,12 @@ class RuntimeSession:
         path = request.path
         if path == _NEXT and request.method == "GET":
             return await self._next()
+        if path == _RESTORE_NEXT and request.method == "GET":
+            return await self._restore_next()
         if request.method == "POST":
             if match := _RESULT.match(path):
                 return await self._result(match[1], match[2], request)
-            if path == _INIT_ERROR:
+            if path in (_INIT_ERROR, _RESTORE_ERROR):
                 return await self._init_error(request)
         if path == "/ping" and request.method == "GET":
             return Response(200, [("content-type", "text/plain")], b"pong")
@@ -148,6 +152,15 @@ class RuntimeSession:
             # The header is latin-1 text on the wire; JSON's \u escapes say the same in ASCII.
             headers.append(("lambda-runtime-client-context", _ascii_json(event.client_context)))
         return Response(200, headers, event.payload)
+
+    async def _restore_next(self) -> Response:
+        """A template's last request: its forks go on without an answer, each on a connection of its own."""
+        if self._state != "Started":
+            return _wrong_state(self._state, "RestoreReady")
+        self._state = "RestoreReady"
+        self.ready.set_result(None)
+        never: asyncio.Future[Response] = self._loop.create_future()
+        return await never
 
     async def _result(self, request_id: str, kind: str, request: Request) -> Response:
         response = await self._take_result(request_id, kind, request)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from bulb.core.clock import Clock
 from bulb.core.facts import EnvironmentRef, Facts
+from bulb.environments.credentials import ContainerCredentials
 from bulb.environments.extensions import Extensions
 from bulb.environments.incarnation import Incarnation
 from bulb.environments.model import FunctionSpec
@@ -32,8 +33,12 @@ class Starter:
     async def connect(
         self, spec: FunctionSpec, ref: EnvironmentRef, sandbox: Sandbox, log: EnvironmentLog
     ) -> Incarnation:
-        """Connect the sandbox's present process and tell it its function."""
+        """Connect the sandbox's present process and tell it its function.
+
+        What is to be copied gets the address of its credentials instead of any: copies live longer than those.
+        """
         session = self.roles.issue(spec.role, spec.ref.name, CREDENTIALS_S, self.clock.now())
+        provider = ContainerCredentials(spec, self.roles, self.clock) if spec.snap_start else None
         variables = environment_variables(
             function_name=spec.ref.name,
             function_version=spec.ref.version,
@@ -44,7 +49,8 @@ class Starter:
             region=spec.ref.region,
             log_group=ref.log_group,
             log_stream=ref.log_stream,
-            credentials=Credentials(session.access_key, session.secret, session.token),
+            credentials=None if provider else Credentials(session.access_key, session.secret, session.token),
+            credentials_provider=provider.variables(sandbox.runtime_api) if provider else None,
             runtime_api=sandbox.runtime_api,
             endpoint_url=f"http://{sandbox.endpoint}" if sandbox.endpoint else self.endpoint_url(),
             log_format=spec.log_format,
@@ -54,6 +60,15 @@ class Starter:
         variables["AWS_LAMBDA_METADATA_API"] = sandbox.runtime_api
         extensions = Extensions(spec, ref, sandbox, log, self.facts, self.clock)
         variables["AWS_LAMBDA_METADATA_TOKEN"] = extensions.metadata.token
-        incarnation = Incarnation(sandbox, log, self.endpoint, extensions)
+        incarnation = Incarnation(sandbox, log, self.endpoint, extensions, provider.handle if provider else None)
         await incarnation.connect({**variables, **sandbox.variables}, spec.handler)
+        return incarnation
+
+    async def reconnect(
+        self, spec: FunctionSpec, ref: EnvironmentRef, sandbox: Sandbox, log: EnvironmentLog
+    ) -> Incarnation:
+        """Connect a copy of a process that was told its function before it was copied."""
+        extensions = Extensions(spec, ref, sandbox, log, self.facts, self.clock)
+        incarnation = Incarnation(sandbox, log, self.endpoint, extensions)
+        await incarnation.reconnect()
         return incarnation

@@ -77,6 +77,7 @@ def environment_variables(
     log_group: str,
     log_stream: str,
     credentials: Credentials | None,
+    credentials_provider: Mapping[str, str] | None = None,
     runtime_api: str = "127.0.0.1:9001",
     initialization_type: str = "on-demand",
     customer: Mapping[str, str] | None = None,
@@ -89,8 +90,9 @@ def environment_variables(
     """Everything in the process's environment.
 
     A customer's variable replaces any of ours that is not reserved; names that begin with `_` are not passed.
-    `endpoint_url` becomes AWS_ENDPOINT_URL, so that any SDK in the function reaches this Bulb. The trace id is not
-    here: the runtime sets it per invocation.
+    Credentials are given, or `credentials_provider` has the variables that say where to ask for them. `endpoint_url`
+    becomes AWS_ENDPOINT_URL, so that any SDK in the function reaches this Bulb. The trace id is not here: the runtime
+    sets it per invocation.
     """
     variables = base_variables(runtime)
     variables["AWS_XRAY_CONTEXT_MISSING"] = "LOG_ERROR"
@@ -113,8 +115,6 @@ def environment_variables(
             "AWS_LAMBDA_FUNCTION_VERSION": function_version,
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(memory_mb),
             "AWS_LAMBDA_INITIALIZATION_TYPE": initialization_type,
-            "AWS_LAMBDA_LOG_GROUP_NAME": log_group,
-            "AWS_LAMBDA_LOG_STREAM_NAME": log_stream,
             "AWS_LAMBDA_RUNTIME_API": runtime_api,
             "LAMBDA_TASK_ROOT": task_root,
             "LAMBDA_RUNTIME_DIR": runtime_dir,
@@ -122,6 +122,10 @@ def environment_variables(
     )
     if runtime.execution_env is not None:
         variables["AWS_EXECUTION_ENV"] = runtime.execution_env
+    if initialization_type != "snap-start":  # what is copied many times logs to many streams
+        variables["AWS_LAMBDA_LOG_GROUP_NAME"] = log_group
+        variables["AWS_LAMBDA_LOG_STREAM_NAME"] = log_stream
+    variables.update(credentials_provider or {})
     if credentials is not None:
         variables["AWS_ACCESS_KEY_ID"] = credentials.access_key_id
         variables["AWS_SECRET_ACCESS_KEY"] = credentials.secret_access_key

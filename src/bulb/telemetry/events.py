@@ -5,18 +5,22 @@ little more (`full`): spans, and the trace also where it is not sampled. A recor
 API's event schema.
 """
 
+import math
 from typing import Any, NamedTuple
 
 import orjson
 
 from bulb.core.clock import iso_millis
 from bulb.core.facts import (
+    EnvironmentRef,
     EnvironmentStarted,
     ExtensionReported,
     InitReported,
     InitRuntimeDone,
     InvocationFinished,
     InvocationStarted,
+    RestoreReported,
+    RestoreStarted,
     RuntimeDone,
     Status,
     TelemetryDropped,
@@ -51,9 +55,12 @@ def level(succeeded: bool, otherwise: Level = "INFO") -> Level:
 def init_start(fact: EnvironmentStarted) -> Entry:
     """`platform.initStart`."""
     environment = fact.environment
-    record = {
-        "initializationType": fact.environment.initialization,
-        "phase": "init",
+    record = {"initializationType": environment.initialization, "phase": "init", **_instance(environment)}
+    return Entry(fact.at, "platform.initStart", record)
+
+
+def _instance(environment: EnvironmentRef) -> dict[str, Any]:
+    return {
         "runtimeVersion": environment.runtime_version,
         "runtimeVersionArn": environment.runtime_version_arn,
         "functionName": environment.function.name,
@@ -61,7 +68,6 @@ def init_start(fact: EnvironmentStarted) -> Entry:
         "instanceId": environment.environment_id,
         "instanceMaxMemory": environment.memory_mb * 1_048_576,
     }
-    return Entry(fact.at, "platform.initStart", record)
 
 
 def init_runtime_done(fact: InitRuntimeDone) -> Entry:
@@ -83,6 +89,22 @@ def init_report(fact: InitReported) -> Entry:
         "metrics": {"durationMs": _hundredths(fact.duration_ms)},
     }
     return Entry(fact.at, "platform.initReport", _with_error(record, fact.error_type))
+
+
+def restore_start(fact: RestoreStarted) -> Entry:
+    """`platform.restoreStart`."""
+    return Entry(fact.at, "platform.restoreStart", _instance(fact.environment))
+
+
+def restore_runtime_done(fact: RestoreReported) -> Entry:
+    """`platform.restoreRuntimeDone`."""
+    return Entry(fact.at, "platform.restoreRuntimeDone", _with_error({"status": fact.status}, fact.error_type))
+
+
+def restore_report(fact: RestoreReported) -> Entry:
+    """`platform.restoreReport`."""
+    record: dict[str, Any] = {"status": fact.status, "metrics": {"durationMs": _hundredths(fact.duration_ms)}}
+    return Entry(fact.at, "platform.restoreReport", _with_error(record, fact.error_type))
 
 
 def start(fact: InvocationStarted, *, full: bool = False) -> Entry:
@@ -115,6 +137,9 @@ def report(fact: InvocationFinished, *, full: bool = False) -> Entry:
     }
     if fact.init_ms is not None:
         metrics["initDurationMs"] = _hundredths(fact.init_ms)
+    if fact.restore_ms is not None:
+        metrics["restoreDurationMs"] = _hundredths(fact.restore_ms)
+        metrics["billedRestoreDurationMs"] = math.ceil(fact.restore_ms)
     record: dict[str, Any] = {"requestId": fact.request_id, "metrics": metrics, "status": fact.status}
     _with_error(record, fact.error_type)
     if full and fact.extensions_ms:

@@ -12,6 +12,8 @@ from bulb.core.facts import (
     InitRuntimeDone,
     InvocationFinished,
     InvocationStarted,
+    RestoreReported,
+    RestoreStarted,
     RuntimeDone,
     TelemetryDropped,
     TelemetrySubscribed,
@@ -95,12 +97,24 @@ class FunctionLog:
         self._say(events.level(fact.status == "success", "DEBUG"), events.init_runtime_done(fact))
 
     def init_reported(self, fact: InitReported) -> None:
-        """INIT_REPORT, in the text format only of an init that failed."""
+        """INIT_REPORT, in the text format only of an init that failed, or is not part of any invocation."""
         self._flush_before(fact.at)
         failed = fact.status != "success"
+        is_told = failed or fact.environment.initialization == "snap-start"
         self._say(
-            events.level(not failed, "DEBUG"), events.init_report(fact), report.init_report(fact) if failed else ""
+            events.level(not failed, "DEBUG"), events.init_report(fact), report.init_report(fact) if is_told else ""
         )
+
+    def restoring(self, fact: RestoreStarted) -> None:
+        """RESTORE_START."""
+        self._say("INFO", events.restore_start(fact), report.restore_start(fact))
+
+    def restored(self, fact: RestoreReported) -> None:
+        """RESTORE_REPORT."""
+        self._flush_before(fact.at)
+        level = events.level(fact.status == "success", "DEBUG")
+        self._say(level, events.restore_runtime_done(fact))
+        self._say(level, events.restore_report(fact), report.restore_report(fact))
 
     def extension(self, fact: ExtensionReported) -> None:
         """EXTENSION."""

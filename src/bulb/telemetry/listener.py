@@ -1,5 +1,8 @@
 """Where environments find their logs, and the listener that writes the platform's lines into them."""
 
+from collections.abc import Callable
+from typing import Any
+
 from bulb.core.clock import Clock
 from bulb.core.facts import (
     EnvironmentEnded,
@@ -11,6 +14,8 @@ from bulb.core.facts import (
     InitRuntimeDone,
     InvocationFinished,
     InvocationStarted,
+    RestoreReported,
+    RestoreStarted,
     RuntimeDone,
     TelemetryDropped,
     TelemetrySubscribed,
@@ -19,18 +24,20 @@ from bulb.telemetry.buffer import LogStream
 from bulb.telemetry.function_log import FunctionLog, LogOptions
 from bulb.telemetry.log_store import LogStore
 
-_OF_ENVIRONMENTS = (
-    InvocationStarted,
-    InvocationFinished,
-    RuntimeDone,
-    EnvironmentStarted,
-    InitRuntimeDone,
-    InitReported,
-    ExtensionReported,
-    TelemetrySubscribed,
-    TelemetryDropped,
-    EnvironmentEnded,
-)
+# What each fact about an environment writes into its log.
+_WRITERS: dict[type, Callable[[FunctionLog, Any], None]] = {
+    InvocationStarted: FunctionLog.begin,
+    InvocationFinished: FunctionLog.finished,
+    RuntimeDone: FunctionLog.runtime_done,
+    EnvironmentStarted: FunctionLog.started,
+    InitRuntimeDone: FunctionLog.init_runtime_done,
+    InitReported: FunctionLog.init_reported,
+    RestoreStarted: FunctionLog.restoring,
+    RestoreReported: FunctionLog.restored,
+    ExtensionReported: FunctionLog.extension,
+    TelemetrySubscribed: FunctionLog.subscribed,
+    TelemetryDropped: FunctionLog.dropped,
+}
 
 
 class FunctionLogs:
@@ -49,31 +56,13 @@ class FunctionLogs:
 
     def listen(self, fact: Fact) -> None:
         """Write what `fact` says into its environment's log. Facts of no environment, or of one never opened, pass."""
-        log = self._open.get(fact.environment.environment_id) if isinstance(fact, _OF_ENVIRONMENTS) else None
-        if log is None:
-            return
-        match fact:
-            case InvocationStarted():
-                log.begin(fact)
-            case InvocationFinished():
-                log.finished(fact)
-            case RuntimeDone():
-                log.runtime_done(fact)
-            case EnvironmentStarted():
-                log.started(fact)
-            case InitRuntimeDone():
-                log.init_runtime_done(fact)
-            case InitReported():
-                log.init_reported(fact)
-            case ExtensionReported():
-                log.extension(fact)
-            case TelemetrySubscribed():
-                log.subscribed(fact)
-            case TelemetryDropped():
-                log.dropped(fact)
-            case EnvironmentEnded():
-                log.flush()
-                del self._open[fact.environment.environment_id]
+        write = _WRITERS.get(type(fact))
+        if write is not None:
+            log = self._open.get(fact.environment.environment_id)  # type: ignore[union-attr]  # those in the table have one
+            if log is not None:
+                write(log, fact)
+        elif isinstance(fact, EnvironmentEnded) and (log := self._open.pop(fact.environment.environment_id, None)):
+            log.flush()
 
     def _stream(self, environment: EnvironmentRef) -> LogStream:
         function = environment.function

@@ -12,6 +12,8 @@ from bulb.core.facts import (
     InitReported,
     InvocationFinished,
     InvocationStarted,
+    RestoreReported,
+    RestoreStarted,
     TelemetrySubscribed,
 )
 
@@ -30,8 +32,23 @@ def init_start(fact: EnvironmentStarted) -> str:
 
 
 def init_report(fact: InitReported) -> str:
-    """INIT_REPORT, which only a failed init phase gets."""
+    """INIT_REPORT, which a failed init phase gets, and one before a snapshot."""
     return f"INIT_REPORT Init Duration: {fact.duration_ms:.2f} ms\tPhase: {fact.phase}\t{_status(fact)}\n"
+
+
+def restore_start(fact: RestoreStarted) -> str:
+    """RESTORE_START."""
+    environment = fact.environment
+    return (
+        f"RESTORE_START Runtime Version: {environment.runtime_version}\t"
+        f"Runtime Version ARN: {environment.runtime_version_arn}\n"
+    )
+
+
+def restore_report(fact: RestoreReported) -> str:
+    """RESTORE_REPORT."""
+    status = _status(fact)
+    return f"RESTORE_REPORT Restore Duration: {fact.duration_ms:.2f} ms{status and chr(9) + status}\n"
 
 
 def extension(fact: ExtensionReported) -> str:
@@ -58,15 +75,18 @@ def end(fact: InvocationFinished) -> str:
 
 def report(fact: InvocationFinished) -> str:
     """REPORT; with a second line for X-Ray when the trace is sampled."""
-    init = f"Init Duration: {fact.init_ms:.2f} ms\t" if fact.init_ms is not None else ""
+    first = f"Init Duration: {fact.init_ms:.2f} ms\t" if fact.init_ms is not None else ""
+    if fact.restore_ms is not None:
+        billed = math.ceil(fact.restore_ms)
+        first = f"Restore Duration: {fact.restore_ms:.2f} ms\tBilled Restore Duration: {billed} ms\t"
     return (
         f"REPORT RequestId: {fact.request_id}\tDuration: {fact.duration_ms:.2f} ms\t"
         f"Billed Duration: {fact.billed_ms} ms\tMemory Size: {fact.environment.memory_mb} MB\t"
-        f"Max Memory Used: {fact.max_memory_mb} MB\t{init}{_status(fact)}\n{_xray(fact.trace_id)}"
+        f"Max Memory Used: {fact.max_memory_mb} MB\t{first}{_status(fact)}\n{_xray(fact.trace_id)}"
     )
 
 
-def _status(fact: InitReported | InvocationFinished) -> str:
+def _status(fact: InitReported | RestoreReported | InvocationFinished) -> str:
     """`Status: timeout`, `Status: error<tab>Error Type: X`, or nothing."""
     if fact.status == "success":
         return ""

@@ -117,7 +117,6 @@ UNSUPPORTED: list[tuple[dict[str, Any], str]] = [
         "FileSystemConfigs",
     ),
     ({"ImageConfig": {"Command": ["x"]}}, "ImageConfig"),
-    ({"SnapStart": {"ApplyOn": "PublishedVersions"}}, "SnapStart ApplyOn PublishedVersions"),
     ({"DurableConfig": {"ExecutionTimeout": 5}}, "DurableConfig"),
 ]
 CREATE_ONLY: list[tuple[dict[str, Any], str]] = [

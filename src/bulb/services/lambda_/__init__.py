@@ -6,6 +6,7 @@ from bulb.services.lambda_.api import LambdaApi
 from bulb.services.lambda_.catalog import Catalog
 from bulb.services.lambda_.downloads import PATH as CODE_DOWNLOAD_PATH
 from bulb.services.lambda_.mappings import EventSource, EventSourceMapping, EventSources
+from bulb.services.lambda_.model import FunctionRecord
 from bulb.services.lambda_.options import LambdaOptions
 from bulb.services.lambda_.packages import ObjectReader, Packages
 from bulb.services.lambda_.store import LambdaStore
@@ -18,6 +19,7 @@ __all__ = [
     "EventSource",
     "EventSourceMapping",
     "EventSources",
+    "FunctionRecord",
     "LambdaApi",
     "LambdaOptions",
     "LambdaStore",

@@ -8,17 +8,30 @@ import asyncio
 import logging
 from collections.abc import Callable
 from itertools import chain, repeat
+from typing import Protocol
 
 from bulb.core.clock import Clock, SystemClock
 from bulb.core.errors import AwsError, BulbError
 from bulb.core.facts import FunctionRef
 from bulb.core.ids import request_id
+from bulb.services.lambda_ import snapstart
 from bulb.services.lambda_.model import FunctionRecord
 from bulb.services.lambda_.packages import Packages
 from bulb.services.lambda_.store import LambdaStore
 from bulb.storage.errors import DatabaseClosedError
 
 FunctionChanged = Callable[[FunctionRef], None]
+
+
+class Snapshots(Protocol):
+    """Who keeps the snapshots that versions start from (environments)."""
+
+    async def make(self, record: FunctionRecord) -> str | None:
+        """Run the version's init and keep the moment after it. Why that failed, or None."""
+
+    def forget(self, ref: FunctionRef) -> None:
+        """The version is gone."""
+
 
 # Waits between attempts when the database refuses (a full disk, say). The last one goes on as long as it takes.
 RETRY_DELAYS_S = (1.0, 5.0, 30.0)
@@ -39,11 +52,13 @@ class Activator:
         packages: Packages,
         changed: FunctionChanged,
         clock: Clock | None = None,
+        snapshots: Snapshots | None = None,
     ) -> None:
         self._store = store
         self._clock = clock or SystemClock()
         self._packages = packages
         self._changed = changed
+        self._snapshots = snapshots
         self._tasks: dict[FunctionRef, asyncio.Task[None]] = {}
 
     async def resume(self) -> None:
@@ -70,6 +85,8 @@ class Activator:
         """The versions are gone: whoever runs them must stop."""
         for ref in refs:
             self._changed(ref)
+            if self._snapshots is not None:
+                self._snapshots.forget(ref)
 
     async def close(self) -> None:
         """Stop. What is not finished is taken up by `resume` in the next process."""
@@ -122,4 +139,6 @@ class Activator:
         except (AwsError, BulbError, OSError) as error:
             _log.exception("The code of %s cannot be unpacked", record.ref.arn)
             return f"The function's code cannot be unpacked: {error}"
+        if self._snapshots is not None and snapstart.starts_from_snapshot(record):
+            return await self._snapshots.make(record)
         return None

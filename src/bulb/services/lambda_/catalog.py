@@ -13,9 +13,9 @@ from bulb.core.errors import AwsError, BulbError
 from bulb.core.facts import FunctionRef
 from bulb.environments.model import FunctionSpec
 from bulb.invoke.model import Resolved
-from bulb.services.lambda_ import errors
+from bulb.services.lambda_ import errors, snapstart
 from bulb.services.lambda_.activation import Activator
-from bulb.services.lambda_.model import LATEST, Alias, FunctionKey, FunctionRecord
+from bulb.services.lambda_.model import LATEST, Alias, Definition, FunctionKey, FunctionRecord
 from bulb.services.lambda_.packages import Packages
 from bulb.services.lambda_.store import LambdaStore
 
@@ -108,7 +108,7 @@ class Catalog:
             await self._activator.settled(record.ref, PENDING_PATIENCE_S)
             changes = self._changes
             slot, record = await self._found(key, qualifier, chance)
-        resolved = Resolved(await self._spec(record), key.qualified_arn(qualifier))
+        resolved = Resolved(await self._running_spec(record), key.qualified_arn(qualifier))
         if changes == self._changes:
             self._keep(key, slot, resolved)
         return resolved
@@ -139,14 +139,20 @@ class Catalog:
             raise errors.function_not_found(key, qualifier)
         return slot, record
 
-    async def _spec(self, record: FunctionRecord) -> FunctionSpec:
+    async def _running_spec(self, record: FunctionRecord) -> FunctionSpec:
         running = record.running
         if running is None:
+            if record.state == "Pending" and snapstart.starts_from_snapshot(record):
+                raise errors.snapshot_not_ready(record.ref)
             raise errors.wrong_state(record.state)
+        return await self.spec(record.ref, running)
+
+    async def spec(self, ref: FunctionRef, running: Definition) -> FunctionSpec:
+        """What environments of a definition are made from."""
         code = await self._packages.folder(running.code)
         layers = tuple([await self._packages.folder(layer.code) for layer in running.layers])
         return FunctionSpec(
-            ref=record.ref,
+            ref=ref,
             revision=running.identity,
             runtime=running.runtime,
             handler=running.handler,
@@ -154,6 +160,7 @@ class Catalog:
             code=code,
             layers=layers,
             uses_sdk=await self._packages.mentions_sdk(code, *layers),
+            snap_start=running.snap_start and ref.version != LATEST,
             memory_mb=running.memory_mb,
             ephemeral_mb=running.ephemeral_mb,
             timeout_s=running.timeout_s,

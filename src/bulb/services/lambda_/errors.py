@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from bulb.core.errors import AwsError
+from bulb.core.facts import FunctionRef
 from bulb.services.lambda_.model import FunctionKey
 
 
@@ -65,6 +66,16 @@ def wrong_state(state: str) -> AwsError:
     """Invoking or changing a function that is not Active."""
     return conflict(
         f"The operation cannot be performed at this time. The function is currently in the following state: {state}"
+    )
+
+
+def snapshot_not_ready(ref: FunctionRef) -> AwsError:
+    """Invoking a version whose snapshot is still being made."""
+    return AwsError(
+        "SnapStartNotReadyException",
+        f"Lambda is initializing your function. It will be ready to invoke once your function state becomes ACTIVE: "
+        f"{ref.arn}:{ref.version}",
+        status=409,
     )
 
 

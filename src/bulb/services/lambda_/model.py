@@ -94,6 +94,7 @@ class Definition:
     ephemeral_mb: int = 512
     architecture: str = "x86_64"
     variables: Mapping[str, str] | None = None
+    snap_start: bool = False
     layers: tuple[Layer, ...] = ()
 
     @property
@@ -156,12 +157,14 @@ class FunctionRecord:
         return replace(self, update_status="Failed", failure=failure, revision_id=revision_id)
 
     def published(self, number: str, description: str | None, revision_id: str, now: float) -> "FunctionRecord":
-        """A version with this number, made from `$LATEST`: Active at once unless the code is still being made ready.
+        """A version with this number, made from `$LATEST`.
+
+        Active at once unless the code is still being made ready, or a snapshot has to be.
 
         An update of `$LATEST` that is under way does not hold it up: its code was unpacked when it was accepted.
         """
         definition = self.definition if description is None else replace(self.definition, description=description)
-        ready = self.state == "Active" and self.update_status != "Failed"
+        ready = self.state == "Active" and self.update_status != "Failed" and not definition.snap_start
         return FunctionRecord(
             ref=key_of(self.ref).version(number),
             revision_id=revision_id,

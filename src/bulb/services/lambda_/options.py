@@ -17,7 +17,8 @@ def _machine() -> tuple[str, ...]:
 @dataclass(frozen=True, slots=True)
 class LambdaOptions:
     """`architectures` are those functions may ask for. `code_url_key` signs download links; a fresh one with each
-    process means that links end with it. `policies_enforced` makes S3 need a permission to invoke.
+    process means that links end with it. `policies_enforced` makes S3 need a permission to invoke. `no_snapshots` says
+    why SnapStart is not to be had, None where it is.
     """
 
     architectures: tuple[str, ...] = field(default_factory=_machine)
@@ -25,3 +26,4 @@ class LambdaOptions:
     code_storage_bytes: int = CODE_STORAGE_BYTES
     account_concurrency: int = ACCOUNT_CONCURRENCY
     policies_enforced: bool = False
+    no_snapshots: str | None = None

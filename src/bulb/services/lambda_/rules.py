@@ -13,7 +13,7 @@ from bulb.core import limits
 from bulb.core.errors import NotSupported
 from bulb.runtimes.catalogue import check_runtime
 from bulb.runtimes.variables import reserved_in
-from bulb.services.lambda_ import errors
+from bulb.services.lambda_ import errors, snapstart
 from bulb.services.lambda_.model import Code, Definition, FunctionRecord, Logging, key_of
 
 MAX_TAGS = 50
@@ -45,6 +45,7 @@ class Draft:
             architecture=params.get("Architectures", ["x86_64"])[0],
             logging=logging(params.get("LoggingConfig", {}), Logging(log_group=f"/aws/lambda/{self.name}")),
             variables=variables(params.get("Environment")),
+            snap_start=snapstart.applies(params.get("SnapStart", {})),
         )
 
 
@@ -79,6 +80,8 @@ def merged(current: Definition, params: Mapping[str, Any], identity: str) -> Def
         "MemorySize": "memory_mb",
     }
     changes: dict[str, Any] = {ours: params[name] for name, ours in names.items() if name in params}
+    if "SnapStart" in params:
+        changes["snap_start"] = snapstart.applies(params["SnapStart"])
     if "EphemeralStorage" in params:
         changes["ephemeral_mb"] = params["EphemeralStorage"]["Size"]
     if "Environment" in params:

@@ -35,7 +35,6 @@ _CONFIGURATION: Mapping[str, Refusal] = {
     "TracingConfig": _when("TracingConfig Mode", "Mode", "Active"),
     "FileSystemConfigs": _when_set("FileSystemConfigs"),
     "ImageConfig": _when_any_member("ImageConfig"),
-    "SnapStart": _when("SnapStart ApplyOn", "ApplyOn", "PublishedVersions"),
     "CapacityProviderConfig": _always("CapacityProviderConfig"),
     "DurableConfig": _always("DurableConfig"),
     "RuntimeConfig": _always("RuntimeConfig"),

@@ -4,6 +4,7 @@ from typing import Any
 
 from bulb.core.clock import lambda_timestamp
 from bulb.runtimes.catalogue import RUNTIMES
+from bulb.services.lambda_ import snapstart
 from bulb.services.lambda_.model import Definition, FunctionRecord, Logging, key_of
 
 # AWS gives both the same words.
@@ -32,7 +33,7 @@ def summary(record: FunctionRecord, qualifier: str | None = None) -> dict[str, A
         "PackageType": "Zip",
         "Architectures": [definition.architecture],
         "EphemeralStorage": {"Size": definition.ephemeral_mb},
-        "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
+        "SnapStart": snapstart.view(record),
         "LoggingConfig": _logging(definition.logging),
     }
     if definition.layers:

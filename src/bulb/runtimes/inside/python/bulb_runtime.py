@@ -68,15 +68,18 @@ def prepare_sdk() -> None:
     loader.load_file = parse_unless_kept
 
 
-def run(api_fd: int) -> NoReturn:
-    """Be the function's process. Never returns: ends the process with the status a fresh interpreter would end with."""
+def run(api_fd: int, restorer: Any = None) -> NoReturn:
+    """Be the function's process. Never returns: ends the process with the status a fresh interpreter would end with.
+
+    With a `restorer` the process is a template: once its init is over, `restorer.wait()` returns in forks of it only.
+    """
     status = 1
     try:
         connection = socket.socket(fileno=api_fd)
         os.set_inheritable(api_fd, False)
         start = read_start(connection)
         settle(start)
-        serve(connection, start["handler"])
+        serve(connection, start["handler"], restorer)
     except SystemExit as stop:
         status = _exit_status(stop)
     except BaseException:
@@ -110,7 +113,7 @@ def settle(start: dict[str, Any]) -> None:
     _set_search_path()
 
 
-def serve(connection: socket.socket, handler: str) -> None:
+def serve(connection: socket.socket, handler: str, restorer: Any = None) -> None:
     """Hand over to awslambdaric; what it read from the environment at import is read again first."""
     from awslambdaric import bootstrap
     from awslambdaric.lambda_runtime_client import BaseLambdaRuntimeClient
@@ -122,7 +125,7 @@ def serve(connection: socket.socket, handler: str) -> None:
 
         importlib.reload(bootstrap)
     BaseLambdaRuntimeClient.marshaller = marshaller()
-    bootstrap.run(handler, SocketRuntimeClient(connection))
+    bootstrap.run(handler, SocketRuntimeClient(connection, restorer))
 
 
 def _exactly(connection: socket.socket, size: int) -> bytes:

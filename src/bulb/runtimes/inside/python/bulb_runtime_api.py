@@ -34,9 +34,10 @@ class Closed(SystemExit):
 class SocketRuntimeClient(LambdaRuntimeClient):  # type: ignore[misc]  # awslambdaric has no types
     """awslambdaric's runtime client on one end of a socketpair. Not for use from several threads."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, restorer: Any = None) -> None:
         super().__init__("127.0.0.1:9001")
         self._socket = connection
+        self._restorer = restorer
         self._pid = os.getpid()
         self._unread = b""
         self._asked = False
@@ -84,6 +85,13 @@ class SocketRuntimeClient(LambdaRuntimeClient):  # type: ignore[misc]  # awslamb
         if len(xray_fault) <= _MAX_ERROR_CAUSE and len(xray_fault.encode("utf-8", "replace")) <= _MAX_ERROR_CAUSE:
             headers += f"Lambda-Runtime-Function-XRay-Error-Cause: {xray_fault}\r\n"
         self._report(invoke_id, "/error", headers, invocation_id, error_response_data.encode("utf-8"))
+
+    def restore_next(self) -> None:
+        """Init is over: say so, and go on in each fork, whose own connection is on the same descriptor."""
+        _flush_streams()
+        self._socket.sendall(self._request("GET", "/2018-06-01/runtime/restore/next", "", b""))
+        self._restorer.wait()
+        self._pid = os.getpid()
 
     def call_rapid(
         self,

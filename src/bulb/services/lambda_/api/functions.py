@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from bulb.core.calls import Answer, Call
 from bulb.core.ids import request_id
-from bulb.services.lambda_ import errors, names, paging, rules, unsupported, views
+from bulb.services.lambda_ import errors, names, paging, rules, snapstart, unsupported, views
 from bulb.services.lambda_.activation import Activator
 from bulb.services.lambda_.attached import AttachedLayers
 from bulb.services.lambda_.downloads import CodeDownloads
@@ -48,6 +48,7 @@ class FunctionOperations:
         code = await self._packages.accept(call.account, call.region, params["Code"])
         await self._attached.check_size(code, layers)
         definition = replace(draft.with_code(code, request_id()), layers=layers)
+        snapstart.check(definition, self._options.no_snapshots)
         record = FunctionRecord(ref, request_id(), call.now, definition)
         first = record.published("1", None, request_id(), call.now) if params.get("Publish") else None
         await self._store.create(record, params.get("Tags", {}), call.now, self._options.code_storage_bytes, first)
@@ -112,6 +113,7 @@ class FunctionOperations:
             definition = rules.merged(record.definition, params, request_id())
             if layers is not None:
                 definition = replace(definition, layers=layers)
+            snapstart.check(definition, self._options.no_snapshots)
             return record.updated(definition, request_id(), call.now)
 
         record = await self._store.change(key.version(LATEST), decide)

@@ -1,0 +1,119 @@
+"""SnapStart: a version initialised once, and environments that begin as copies of that moment.
+
+The *template* is an environment that never gets an event: its runtime has run the function's init and waits to be
+restored, frozen. Environments of the version are forks of it. Nothing is stored: after a restart of the server the
+first need of a version runs its init again.
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+from bulb.core.clock import Clock
+from bulb.core.errors import AwsError
+from bulb.core.facts import EnvironmentStarted, Facts, FunctionRef
+from bulb.environments.environment import Environment
+from bulb.environments.materials import Materials, limits, reference
+from bulb.environments.model import FunctionSpec
+from bulb.environments.ports import LogBook
+from bulb.environments.restored import RestoredEnvironment
+from bulb.environments.starting import Starter
+from bulb.environments.states import State
+from bulb.sandbox.host import SandboxHost, Template
+
+
+@dataclass(frozen=True, slots=True)
+class _Snapshot:
+    """A template that waits, of one revision."""
+
+    revision: str
+    template: Template
+    environment: Environment
+
+    @property
+    def is_alive(self) -> bool:
+        return self.environment.state is State.READY and not self.environment.sandbox.exited.done()
+
+
+class Snapshots:
+    """Makes templates, keeps them, and restores environments from them."""
+
+    def __init__(
+        self,
+        sandboxes: SandboxHost,
+        materials: Materials,
+        starter: Starter,
+        logs: LogBook,
+        facts: Facts,
+        clock: Clock,
+    ) -> None:
+        self._sandboxes = sandboxes
+        self._materials = materials
+        self._starter = starter
+        self._logs = logs
+        self._facts = facts
+        self._clock = clock
+        self._kept: dict[FunctionRef, _Snapshot] = {}
+        self._locks: dict[FunctionRef, asyncio.Lock] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+
+    @property
+    def unavailable(self) -> str | None:
+        """Why this machine cannot do it, None where it can."""
+        return None if self._sandboxes.makes_templates else "it needs full isolation and user namespaces"
+
+    async def make(self, spec: FunctionSpec) -> str | None:
+        """Run the version's init and keep the moment after it. Why that failed, or None.
+
+        Raises AwsError InvalidRuntimeException when this machine cannot run the runtime.
+        """
+        async with self._locks.setdefault(spec.ref, asyncio.Lock()):
+            kept = self._kept.get(spec.ref)
+            if kept is not None and kept.revision == spec.revision and kept.is_alive:
+                return None
+            self.retire(spec.ref)
+            image = await self._materials.image(spec)
+            template = await self._sandboxes.start_template(image, limits(spec), await self._materials.code(spec))
+            ref = reference(spec, "snap-start", self._clock.now())
+            log = self._logs.open(ref, spec)
+            self._facts.emit(EnvironmentStarted(ref, self._clock.now()))
+            environment = Environment(spec, ref, template.sandbox, log, self._starter, self._facts, self._clock)
+            await environment.initialize()
+            snapshot = _Snapshot(spec.revision, template, environment)
+            if not snapshot.is_alive:
+                await self._end(snapshot, "failure")
+                return "The function's initialization failed; its log says why."
+            template.freeze()
+            self._kept[spec.ref] = snapshot
+            return None
+
+    async def restore(self, spec: FunctionSpec) -> Environment:
+        """An environment that is a copy of the version's template; the caller runs `initialize`.
+
+        Raises AwsError SnapStartException when there is no template and none can be made.
+        """
+        failure = await self.make(spec)
+        if failure is not None:
+            raise AwsError("SnapStartException", failure)
+        kept = self._kept[spec.ref]
+        sandbox = await self._sandboxes.restore(kept.template, limits(spec))
+        ref = reference(spec, "snap-start", self._clock.now())
+        log = self._logs.open(ref, spec)
+        return RestoredEnvironment(spec, ref, sandbox, log, self._starter, self._facts, self._clock)
+
+    def retire(self, ref: FunctionRef) -> None:
+        """The version changed or is gone."""
+        if (snapshot := self._kept.pop(ref, None)) is not None:
+            task = asyncio.create_task(self._end(snapshot, "update"))
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
+
+    async def _end(self, snapshot: _Snapshot, reason: str) -> None:
+        snapshot.template.alive = False
+        await snapshot.environment.end(reason)
+        await snapshot.template.close()
+
+    async def close(self) -> None:
+        """End every template; the environments made from them end with it."""
+        for ref in list(self._kept):
+            self.retire(ref)
+        await asyncio.gather(*self._ending, return_exceptions=True)
