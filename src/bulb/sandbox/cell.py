@@ -42,6 +42,9 @@ class Cell(Protocol):
     def addresses(self) -> tuple[str, str | None]:
         """`host:port` of both as the process inside sees them; no endpoint where the machine's own is to be used."""
 
+    def place(self, path: str) -> str:
+        """Where what is at `path` on the full rung is on this one: /var/task, /opt and below."""
+
     def watch(self, pid: int) -> None:
         """The process lives: watch its memory, if it has a function."""
 

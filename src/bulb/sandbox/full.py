@@ -198,6 +198,10 @@ class FullCell:
         """See `Cell`."""
         return f"127.0.0.1:{RUNTIME_PORT}", f"127.0.0.1:{ENDPOINT_PORT}"
 
+    def place(self, path: str) -> str:
+        """See `Cell`."""
+        return path
+
     def watch(self, pid: int) -> None:
         """See `Cell`. A blank process has no function whose limit it could break."""
         if self._code is None or self._watch is not None:

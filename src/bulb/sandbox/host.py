@@ -13,17 +13,18 @@ from bulb.core.ids import hex_id
 from bulb.sandbox.cell import Cell
 from bulb.sandbox.full import FullCell
 from bulb.sandbox.inside.root import default_identity
-from bulb.sandbox.model import BLANK_LIMITS, Code, Image, Limits, Rung, RungReport, SandboxError
+from bulb.sandbox.model import BLANK_LIMITS, Code, Image, LaunchError, Limits, Rung, RungReport, SandboxError
 from bulb.sandbox.nat import Egress
 from bulb.sandbox.network import NetworkProvider
 from bulb.sandbox.plain import PlainCell
 from bulb.sandbox.rungs import Choice, climb
 from bulb.sandbox.sandbox import Sandbox
 from bulb.sandbox.snapshot import RestoredCell, Template
+from bulb.sandbox.supervisor import RUNTIME, SupervisedProcess
 from bulb.sandbox.userns import UsernsCell
 from bulb.sandbox.zygote import ZygoteClient
 
-__all__ = ["Sandbox", "SandboxHost", "Template"]
+__all__ = ["RUNTIME", "LaunchError", "Sandbox", "SandboxHost", "SupervisedProcess", "Template"]
 
 # More at once would only queue inside the zygote, which forks one after the other.
 _BIRTHS_IN_FLIGHT = 16
@@ -92,12 +93,13 @@ class SandboxHost:
                 self._zygotes[image.name] = zygote
             return zygote
 
-    async def start(self, image: Image, limits: Limits, code: Code) -> Sandbox:
+    async def start(self, image: Image, limits: Limits, code: Code, *, supervised: bool = False) -> Sandbox:
         """A sandbox for a function. Returns when the process has been asked for: what is written to `api` waits for it.
 
+        With `supervised`, or an image that is, it waits for `Sandbox.spawn`, which starts the runtime.
         Raises SandboxError when it cannot be made; a step that fails later ends it with `Exit.failure`.
         """
-        return await self._start(image, limits, code)
+        return await self._start(image, limits, code, supervised)
 
     async def start_blank(self, image: Image) -> Sandbox:
         """A complete, locked sandbox without a function, for `Sandbox.claim`; it exists. SandboxError as `start`."""
@@ -116,7 +118,7 @@ class SandboxHost:
             raise SandboxError("templates need the full rung and user namespaces")
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
-            return Template(await self._start(image, limits, code, theirs), ours)
+            return Template(await self._start(image, limits, code, snapshot=theirs), ours)
         except BaseException:
             ours.close()
             theirs.close()
@@ -138,9 +140,14 @@ class SandboxHost:
         return sandbox
 
     async def _start(
-        self, image: Image, limits: Limits, code: Code | None, snapshot: socket.socket | None = None
+        self,
+        image: Image,
+        limits: Limits,
+        code: Code | None,
+        supervised: bool = False,
+        snapshot: socket.socket | None = None,
     ) -> Sandbox:
-        sandbox = Sandbox(hex_id(16), image, self._births, self._zygote)
+        sandbox = Sandbox(hex_id(16), image, self._births, self._zygote, supervised)
         await self._begin(sandbox, self._cell(sandbox.id, limits, code, sandbox.kill_now), snapshot)
         return sandbox
 

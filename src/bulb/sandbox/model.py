@@ -4,6 +4,7 @@ A sandbox only isolates, mounts, limits, watches and kills. What a function is t
 to the process through the sandbox's API socket and is nobody's business here.
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -24,6 +25,15 @@ class SandboxError(BulbError):
     """A sandbox could not be made or changed; the text names the step that failed."""
 
 
+class LaunchError(SandboxError):
+    """A program could not be started inside. `number` is the errno; `program` what was tried, None if none exists."""
+
+    def __init__(self, number: int, program: str | None) -> None:
+        super().__init__(f"{program or 'no program'} could not be started: {os.strerror(number)}")
+        self.number = number
+        self.program = program
+
+
 class Rung(StrEnum):
     """How well this machine lets us isolate, best first."""
 
@@ -40,7 +50,8 @@ class Image:
     With `forks` it is a Python interpreter that is started once: it calls `prepare` ("module:function", found in
     /var/runtime), and each sandbox is a fork of it that calls `run(api_fd)`, which never returns. Without `forks` every
     sandbox executes `command`, its API socket being descriptor 3. `environment` is the whole environment of both:
-    nothing of the server's own leaks in.
+    nothing of the server's own leaks in. With `supervised` nothing runs in any of its sandboxes until the supervisor is
+    told to start it (`Sandbox.spawn`).
     """
 
     name: str
@@ -51,6 +62,7 @@ class Image:
     run: str | None
     forks: bool
     environment: Mapping[str, str]
+    supervised: bool = False
 
 
 @dataclass(frozen=True, slots=True)

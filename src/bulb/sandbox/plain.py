@@ -67,6 +67,14 @@ class PlainCell(PolledCell):
         """See `Cell`."""
         return f"127.0.0.1:{self._runtime.getsockname()[1]}", None
 
+    def place(self, path: str) -> str:
+        """See `Cell`: the code is used where it lies."""
+        code = self._code
+        for inside, outside in (("/var/task", code and code.task), ("/opt", code and code.opt)):
+            if outside and (path == inside or path.startswith(inside + "/")):
+                return str(outside) + path[len(inside) :]
+        return path
+
     async def close(self) -> None:
         """See `Cell`."""
         self.unwatch()

@@ -9,13 +9,14 @@ import contextlib
 import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
 from bulb.sandbox.cell import Cell, Order
 from bulb.sandbox.model import Code, Exit, Image, Limits, SandboxError
-from bulb.sandbox.zygote import Process
+from bulb.sandbox.supervisor import RUNTIME, Output, SupervisedProcess, Supervisor
+from bulb.sandbox.zygote import Process, on_host
 
 # An API socket carries 6 MB events; a larger buffer saves wake-ups, and the kernel caps it anyway.
 _API_BUFFER = 1 << 20
@@ -38,7 +39,11 @@ ParentOf = Callable[[Image], Awaitable[Parent]]
 
 
 class Sandbox:
-    """See the module. Attributes that change with `restart`: `pid`, `api`, `log`, `listeners`, `exited`.
+    """See the module. Attributes that change with `restart`: `pid`, `api`, `log`, `listeners`, `exited`, the next four.
+
+    A supervised sandbox begins with a supervisor only: `spawn` starts the runtime and others beside it, `processes`
+    says how each ends, `extension_log` is a second pipe like `log`, `connect` reaches a port inside. `exited` is the
+    end of everything, `runtime_exited` that of the runtime alone; without a supervisor both are the same future.
 
     `api` is the host's end of a stream socket, `log` the non-blocking read end of the pipe that is stdout, stderr and
     descriptor 4 inside. `runtime_listener` and `endpoint_listener` listen inside, on the addresses `runtime_api` and
@@ -46,7 +51,9 @@ class Sandbox:
     variables told to the process: where this rung keeps what others find at /tmp and /var/task.
     """
 
-    def __init__(self, name: str, image: Image, births: asyncio.Semaphore, parent_of: ParentOf) -> None:
+    def __init__(
+        self, name: str, image: Image, births: asyncio.Semaphore, parent_of: ParentOf, supervised: bool = False
+    ) -> None:
         """Use `SandboxHost.start`."""
         self.id = name
         self.image = image
@@ -57,6 +64,10 @@ class Sandbox:
         self.runtime_listener: socket.socket | None = None
         self.endpoint_listener: socket.socket | None = None
         self.exited: asyncio.Future[Exit]
+        self.runtime_exited: asyncio.Future[Exit]
+        self.extension_log = -1
+        self._supervised = supervised or image.supervised
+        self._supervisor: Supervisor | None = None
         self._births = births
         self._parent_of = parent_of
         self._parent: Parent
@@ -107,6 +118,9 @@ class Sandbox:
         order.descriptors += [("api", theirs.detach()), ("log", written)]
         if snapshot is not None:
             order.descriptors.append(("snapshot", snapshot.detach()))
+        self.runtime_exited = self.exited
+        if self._supervised:
+            self._add_supervisor(order)
         self._generation += 1
         makes_listeners = bool(order.fields["ports"])
         self._process = _Process(self, self._births, makes_listeners)
@@ -116,6 +130,70 @@ class Sandbox:
         if makes_listeners:
             await self._process.complete.wait()
         self.runtime_listener, self.endpoint_listener = self.cell.listeners()
+
+    def _add_supervisor(self, order: Order) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.extension_log, written = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(self.extension_log, False)
+        order.descriptors += [("supervision", theirs.detach()), ("extension_log", written)]
+        self._supervisor = Supervisor(ours, self.cell.was_oom)
+        self.runtime_exited = self._supervisor.runtime_exited
+
+    @property
+    def is_supervised(self) -> bool:
+        """Several processes can run in it, started by `spawn`; none runs by itself."""
+        return self._supervised
+
+    @property
+    def processes(self) -> Mapping[str, SupervisedProcess]:
+        """Those that were started in the present incarnation, also when they have ended; by name."""
+        return self._supervisor.processes if self._supervisor is not None else {}
+
+    def place(self, path: str) -> str:
+        """Where what is at `path` (/var/..., /opt/...) on the full rung is on this one."""
+        if self.cell.place("/var/task") != "/var/task":
+            return self.cell.place(on_host(self.image, (path,))[0])
+        return path
+
+    async def spawn(
+        self,
+        name: str,
+        programs: Sequence[Sequence[str]],
+        environment: Mapping[str, str],
+        *,
+        output: Output = "function",
+        keeps: tuple[int, ...] = (),
+    ) -> SupervisedProcess:
+        """Start the first of `programs` (argument vectors; paths as on the full rung) that exists, in /var/task.
+
+        No program, for an image that forks: its `run`. `environment` is the whole of its environment; `keeps` says
+        which of descriptors 3 (the API socket: for one process only) and 4 (the log, for frames) it inherits. `output`
+        is the log its standard output and error go to. The process named RUNTIME is the one `runtime_exited` is about.
+        Only in a supervised sandbox. Raises LaunchError when the program cannot be started, SandboxError when the
+        sandbox is gone.
+        """
+        order = {
+            "do": "spawn",
+            "name": name,
+            "programs": [[self.place(word) for word in program] for program in programs],
+            "environment": dict(environment),
+            "directory": self.place("/var/task"),
+            "output": output,
+            "keeps": list(keeps),
+        }
+        return await self._the_supervisor().spawn(name, order)
+
+    async def connect(self, port: int) -> socket.socket:
+        """A non-blocking socket connected to `port` of the loopback inside. OSError when nobody listens there.
+
+        Only in a supervised sandbox, and only while it is not frozen: bound it in time.
+        """
+        return await self._the_supervisor().connect(port)
+
+    def _the_supervisor(self) -> Supervisor:
+        if self._supervisor is None:
+            raise SandboxError(f"sandbox {self.id} is not supervised")
+        return self._supervisor
 
     async def born(self) -> int:
         """The process's pid on the machine, once it has one. Raises SandboxError when it could not be made."""
@@ -158,8 +236,11 @@ class Sandbox:
         self.cell.reset_memory_peak()
 
     async def terminate(self, number: int = signal.SIGTERM) -> None:
-        """Send a signal to the first process inside. One that has no handler for it is not disturbed."""
-        self._signal(number)
+        """Send a signal to the runtime. Without a supervisor it is not disturbed if it has no handler for it."""
+        if RUNTIME in self.processes:
+            self.processes[RUNTIME].signal(number)
+        elif not self._supervised:
+            self._signal(number)
 
     async def kill(self) -> Exit:
         """Kill everything inside and wait until it is gone. Does nothing twice."""
@@ -197,11 +278,22 @@ class Sandbox:
         if self._when_closed is not None:
             self._when_closed(self.id)
 
+    def all_ended(self, ended: Exit) -> None:
+        """The first process is gone, and all others with it."""
+        if self._supervisor is not None:
+            self._supervisor.all_ended(ended)
+
     def _let_go(self) -> None:
         self.api.close()
         if self.log >= 0:
             os.close(self.log)
             self.log = -1
+        if self._supervisor is not None:
+            self._supervisor.close()
+            self._supervisor = None
+        if self.extension_log >= 0:
+            os.close(self.extension_log)
+            self.extension_log = -1
         for listener in self.listeners:
             if listener is not None:
                 listener.close()
@@ -238,7 +330,9 @@ class _Process:
         self._over()
         self._sandbox.cell.unwatch()
         if not self._exited.done():
-            self._exited.set_result(replace(exit_, oom=self._sandbox.cell.was_oom(), failure=self.failure))
+            ended = replace(exit_, oom=self._sandbox.cell.was_oom(), failure=self.failure)
+            self._exited.set_result(ended)
+            self._sandbox.all_ended(ended)
 
     def _over(self) -> None:
         self.complete.set()

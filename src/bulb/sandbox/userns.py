@@ -58,6 +58,10 @@ class UsernsCell(PolledCell):
         """See `Cell`."""
         return f"127.0.0.1:{RUNTIME_PORT}", f"127.0.0.1:{ENDPOINT_PORT}"
 
+    def place(self, path: str) -> str:
+        """See `Cell`."""
+        return path
+
     async def close(self) -> None:
         """See `Cell`."""
         self.unwatch()

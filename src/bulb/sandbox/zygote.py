@@ -8,7 +8,7 @@ import os
 import socket
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -91,7 +91,7 @@ class ZygoteClient:
         theirs.close()
         client = cls(image, ours, process)
         config = {
-            "command": list(image.command) if rung is not Rung.PLAIN else _on_host(image),
+            "command": list(image.command) if rung is not Rung.PLAIN else on_host(image, image.command),
             "environment": dict(image.environment),
             "isolated": rung is not Rung.PLAIN,
             "forks": image.forks,
@@ -230,7 +230,7 @@ def _launch_order(
     isolated = rung is not Rung.PLAIN
     executable = Path(os.path.realpath(sys.executable))
     if image.forks:
-        python = image.command[0] if isolated else _on_host(image)[0]
+        python = image.command[0] if isolated else on_host(image, image.command)[0]
         environment = dict(image.environment)
     else:
         # Not the function's interpreter but the server's, which only serves as the parent here.
@@ -254,13 +254,13 @@ def _launch_order(
     }
 
 
-def _on_host(image: Image) -> list[str]:
-    """The command with the paths of the inside replaced by those of the machine, for sandboxes without a root."""
+def on_host(image: Image, words: Sequence[str]) -> list[str]:
+    """A command with the paths of the inside replaced by those of the machine, for sandboxes without a root."""
     places = (("/var/lang", str(image.language)), ("/var/runtime", str(image.runtime)))
-    words = list(image.command)
+    replaced = list(words)
     for inside, outside in places:
-        words = [outside + word[len(inside) :] if word.startswith(inside) else word for word in words]
-    return words
+        replaced = [outside + word[len(inside) :] if word.startswith(inside) else word for word in replaced]
+    return replaced
 
 
 def _exit_of(message: wire.Message) -> Exit:

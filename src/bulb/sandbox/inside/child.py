@@ -19,7 +19,7 @@ from .wire import ChildPlan
 
 # Where the descriptors a child keeps end up; the zygote's own lie far above.
 API_FD, LOG_FD, SNAPSHOT_FD = 3, 4, 5
-_HIGH = 64
+_HIGH, _HIGHER = 64, 512
 
 # What of /proc tells about the machine, not about the sandbox. Most of it is closed to other users anyway.
 _MASKED = ("kcore", "keys", "key-users", "sysrq-trigger", "timer_list", "cmdline", "config.gz", "modules", "kallsyms")
@@ -98,18 +98,25 @@ def _code_of_the_machine(machine: str, path: str | None) -> int | None:
 def settle_descriptors(plan: ChildPlan, control: int) -> int:
     """stdin stays /dev/null; 1, 2 and 4 are the log, 3 is the API socket. All others close, `control` moves.
 
-    A template keeps 5, the channel that asks for forks of it.
+    A template keeps 5, the channel that asks for forks of it. The two of a supervisor move, too: what it starts must
+    not inherit them.
     """
-    last = LOG_FD
+    kept = LOG_FD
     if plan.snapshot is not None:
-        last = SNAPSHOT_FD
-        kept = fcntl.fcntl(plan.snapshot, fcntl.F_DUPFD, _HIGH)
+        kept = SNAPSHOT_FD
+        snapshot = fcntl.fcntl(plan.snapshot, fcntl.F_DUPFD, _HIGH)
     api, log, control = (fcntl.fcntl(fd, fcntl.F_DUPFD, _HIGH) for fd in (plan.api, plan.log, control))
     if plan.snapshot is not None:
-        os.dup2(kept, SNAPSHOT_FD, inheritable=False)
+        os.dup2(snapshot, SNAPSHOT_FD, inheritable=False)
     connect_streams(api, log)
-    os.closerange(last + 1, control)
-    os.closerange(control + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+    last = control
+    if plan.supervision is not None and plan.extension_log is not None:
+        own = (plan.supervision, plan.extension_log)
+        plan.supervision, plan.extension_log = (fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _HIGHER) for fd in own)
+        os.closerange(control + 1, plan.supervision)
+        last = plan.extension_log
+    os.closerange(kept + 1, control)
+    os.closerange(last + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
     return control
 
 

@@ -26,6 +26,8 @@ _USER, _BASE_ID = "sbx_user1051", 993
 HIDDEN = "/.bulb"
 MACHINE = "/.machine"
 HOSTNAME = "169.254.254.1"
+# The second: how extensions are told to name the place their telemetry is sent to.
+_LOOPBACK_NAMES = ("localhost localhost.localdomain", "sandbox.localdomain sandbox", HOSTNAME)
 
 
 class RootPlan:
@@ -122,7 +124,7 @@ def _etc(at: Path, uids: tuple[int, int], name_servers: tuple[str, ...]) -> None
     ids = [first + index for index in range(count)]
     _write(at / "passwd", ["root:x:0:0:root:/root:/sbin/nologin"], [f"{_USER}:x:{i}:{i}::/tmp:/bin/sh" for i in ids])
     _write(at / "group", ["root:x:0:"], [f"{_USER}:x:{i}:" for i in ids])
-    _write(at / "hosts", ["127.0.0.1 localhost localhost.localdomain", f"127.0.0.1 {HOSTNAME}"])
+    _write(at / "hosts", [f"127.0.0.1 {names}" for names in _LOOPBACK_NAMES])
     _write(at / "nsswitch.conf", ["passwd: files", "group: files", "hosts: files dns", "services: files"])
     # Without a name server the C library would ask 127.0.0.1, where nobody answers: let it give up soon.
     _write(

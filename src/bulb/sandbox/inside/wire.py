@@ -31,6 +31,9 @@ class ChildPlan:
         self.variables: dict[str, str] = message["variables"]
         self.api = by_name["api"]
         self.log = by_name["log"]
+        # Only of a supervised sandbox: its supervisor's socket, and the pipe for what extensions write.
+        self.supervision = by_name.get("supervision")
+        self.extension_log = by_name.get("extension_log")
         self.network = by_name.get("network")
         self.tmp = by_name.get("tmp")
         # Only without root: where the machine's own tree is seen, the code's paths in it, and whose /tmp of what size.

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from . import child, restoring, syscalls, wire
 from .processes import children
+from .supervisor import Supervisor
 
 _FAILED = 125
 _CONTROL_FD = 200
@@ -148,6 +149,8 @@ class Zygote:
         try:
             child.forget_the_zygote()
             self._complete(plan)
+            if plan.supervision is not None and plan.extension_log is not None:
+                Supervisor(plan.supervision, plan.extension_log, self._run).serve()
             if self._run is not None and plan.snapshot is not None:
                 restorer = restoring.Restorer(child.SNAPSHOT_FD, os.getuid(), self._steps.filter_program)
                 self._run(child.API_FD, restorer)
