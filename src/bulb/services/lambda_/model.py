@@ -193,7 +193,8 @@ class Alias:
         return (self.version, *self.weights)
 
 
-_POLICY_HEAD = {"Version": "2012-10-17", "Id": "default"}
+# What surrounds the statements AddPermission writes.
+POLICY_HEAD: Mapping[str, Any] = {"Version": "2012-10-17", "Id": "default"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +203,7 @@ class Policy:
 
     revision_id: str
     statements: tuple[Mapping[str, Any], ...]
-    head: Mapping[str, Any] = field(default_factory=lambda: _POLICY_HEAD)
+    head: Mapping[str, Any] = field(default_factory=lambda: POLICY_HEAD)
 
 
 @dataclass(frozen=True, slots=True)

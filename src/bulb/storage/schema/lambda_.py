@@ -7,7 +7,7 @@ the fingerprint of the `$LATEST` it was made from.
 an update is in progress, and `running` is null until the first one is ready. Both are JSON documents, because nothing
 ever searches inside them; each holds one reference to its code blob. `weights` of an alias is a JSON object from
 version to probability. A policy belongs to a function (`qualifier` is empty) or to one of its versions or aliases;
-`head` is what its document says besides its statements.
+`head` is what its document says besides its statements, null for what AddPermission writes.
 
 Tables that say `part_of` a function lose their rows with it; see `services/lambda_/store/keys.py`.
 """
@@ -81,7 +81,7 @@ policies = Table(
     Column("qualifier", ByteText, primary_key=True),
     Column("revision_id", Text, nullable=False),
     Column("statements", Text, nullable=False),
-    Column("head", Text, nullable=False),
+    Column("head", Text),
     ForeignKeyConstraint(
         ["account", "region", "name"],
         ["lambda_functions.account", "lambda_functions.region", "lambda_functions.name"],

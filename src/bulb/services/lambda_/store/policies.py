@@ -6,7 +6,7 @@ from collections.abc import Callable
 from sqlalchemy import Connection, and_, delete, insert, select
 from sqlalchemy.sql.elements import ColumnElement
 
-from bulb.services.lambda_.model import FunctionKey, Policy
+from bulb.services.lambda_.model import POLICY_HEAD, FunctionKey, Policy
 from bulb.services.lambda_.store.keys import UNQUALIFIED, function_exists, is_function, qualifier_exists
 from bulb.storage.database import Database
 from bulb.storage.schema.lambda_ import policies
@@ -52,7 +52,9 @@ def _find(connection: Connection, key: FunctionKey, qualifier: str | None) -> Po
     row = connection.execute(select(policies).where(_is_policy(key, qualifier))).first()
     if row is None:
         return None
-    return Policy(row.revision_id, tuple(json.loads(row.statements)), json.loads(row.head))
+    statements = tuple(json.loads(row.statements))
+    head = POLICY_HEAD if row.head is None else json.loads(row.head)
+    return Policy(row.revision_id, statements, head)
 
 
 def _values(key: FunctionKey, qualifier: str | None, policy: Policy) -> dict[str, object]:
@@ -61,5 +63,5 @@ def _values(key: FunctionKey, qualifier: str | None, policy: Policy) -> dict[str
         "qualifier": qualifier or UNQUALIFIED,
         "revision_id": policy.revision_id,
         "statements": json.dumps([dict(statement) for statement in policy.statements]),
-        "head": json.dumps(dict(policy.head)),
+        "head": None if policy.head == POLICY_HEAD else json.dumps(dict(policy.head)),
     }
