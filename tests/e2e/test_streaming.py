@@ -3,11 +3,13 @@
 import base64
 import json
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.bulb import Running
+from tests.support.bulb import Process, Running
 from tests.support.functions import create
 from tests.support.nodejs import runtime
 from tests.support.waiting import until
@@ -306,3 +308,74 @@ def test_a_caller_that_leaves_does_not_stop_the_function(aws: Any) -> None:
     response["EventStream"].close()
     # It is the same environment that says so: the next event waits for none, it gets another one while this is busy.
     until(lambda: stream(aws, "stream-left", {"do": "note"}).payload == b"went on to its end", "the end", 10)
+
+
+@pytest.fixture(scope="module")
+def unlimited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    """A server of its own, so that its memory can be seen, without a limit of bandwidth."""
+    server = Process(tmp_path_factory.mktemp("unlimited") / "data", "--stream-bandwidth", "0")
+    server.start()
+    yield server
+    server.stop()
+
+
+def _resident_kb(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
+
+
+@pytest.mark.skipif(NODE is None, reason="no Node.js 20, 22 or 24 on this machine")
+def test_200_mb_go_through_a_server_that_does_not_grow_and_no_more(unlimited: Process) -> None:
+    aws = unlimited.client("lambda", read_timeout=60)
+    create(aws, "stream-large", HANDLERS, Runtime=NODE, Timeout=60, MemorySize=512)
+    stream(aws, "stream-large", {"do": "many", "block": 1_048_576, "blocks": 8})
+    before = most = _resident_kb(unlimited.pid)
+    event = {"do": "many", "block": 1_048_576, "blocks": 201}
+    response = aws.invoke_with_response_stream(FunctionName="stream-large", Payload=json.dumps(event))
+    size = 0
+    for number, message in enumerate(response["EventStream"]):
+        if "PayloadChunk" in message:
+            size += len(message["PayloadChunk"]["Payload"])
+            if number % 100 == 0:
+                most = max(most, _resident_kb(unlimited.pid))
+    assert size == 209_715_200
+    assert most - before < 20_000
+    assert message["InvokeComplete"]["ErrorCode"] == "Unhandled"
+    assert json.loads(message["InvokeComplete"]["ErrorDetails"]) == {
+        "errorType": "Function.ResponseSizeTooLarge",
+        "errorMessage": "Response payload size exceeded maximum allowed payload size (209715200 bytes).",
+    }
+
+
+@pytest.mark.skipif(NODE is None, reason="no Node.js 20, 22 or 24 on this machine")
+def test_a_caller_that_does_not_read_makes_the_handler_wait(unlimited: Process) -> None:
+    aws = unlimited.client("lambda", read_timeout=60)
+    create(aws, "stream-waits", HANDLERS, Runtime=NODE, Timeout=30)
+    event = {"do": "many", "block": 1_048_576, "blocks": 60, "note": True}
+    response = aws.invoke_with_response_stream(FunctionName="stream-waits", Payload=json.dumps(event), LogType="Tail")
+    events = iter(response["EventStream"])
+    size = len(next(events)["PayloadChunk"]["Payload"])
+    before = _resident_kb(unlimited.pid)
+    # Whatever the sockets of this machine hold, it is not 60 MB: the function stands still, and with it the server.
+    time.sleep(0.5)
+    assert _resident_kb(unlimited.pid) - before < 20_000
+    began = time.monotonic()
+    for message in events:
+        if "PayloadChunk" in message:
+            size += len(message["PayloadChunk"]["Payload"])
+    assert size == 60 * 1_048_576
+    assert time.monotonic() - began < 20
+    log = base64.b64decode(message["InvokeComplete"]["LogResult"]).decode()
+    duration_ms = float(log.split("Duration: ")[1].split()[0])
+    assert duration_ms > 500  # it could not end while nobody read
+
+
+@pytest.mark.skipif(NODE is None, reason="no Node.js 20, 22 or 24 on this machine")
+def test_after_the_first_6_mb_the_bandwidth_is_limited(bulb: Running) -> None:
+    aws = bulb.client("lambda", read_timeout=60)
+    create(aws, "stream-paced", HANDLERS, Runtime=NODE, Timeout=30)
+    stream(aws, "stream-paced", {"do": "empty"})
+    began = time.monotonic()
+    streamed = stream(aws, "stream-paced", {"do": "many", "block": 1_048_576, "blocks": 7})
+    assert len(streamed.payload) == 7 * 1_048_576
+    assert 0.3 < time.monotonic() - began < 5  # one MB at two in a second

@@ -78,6 +78,21 @@ def test_repeated_headers_are_joined_and_trailers_are_not_headers() -> None:
     assert third.request.headers["host"] == "localhost"
 
 
+def test_trailers_come_with_their_body() -> None:
+    reader = RequestReader(HttpLimits(), ("", 0))
+    reader.feed(b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n")
+    (incoming,) = reader.ready
+    assert isinstance(incoming, Incoming)
+    assert incoming.request.body.trailers == {}
+    reader.feed(b"0\r\nX-One: 1\r\nx-one: 2\r\nHost: elsewhere\r\n\r\nGET /n HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert incoming.request.body.trailers == {"x-one": "1,2", "host": "elsewhere"}
+    assert "x-one" not in incoming.request.headers
+    following = reader.ready[1]
+    assert isinstance(following, Incoming)
+    assert following.request.headers == {"host": "localhost"}
+    assert following.request.body.trailers == {}
+
+
 def test_small_bodies_are_buffered_and_large_or_chunked_ones_stream() -> None:
     async def test() -> None:
         async with serving() as server:

@@ -328,6 +328,7 @@ class Environment:
             self._report_extended(extended)
             return
         extended.runtime_done_ms = extended.elapsed_ms()
+        stream = extended.event.stream
         self._facts.emit(
             RuntimeDone(
                 environment=self.ref,
@@ -339,6 +340,8 @@ class Environment:
                 status=reply.status,
                 error_type=reply.error_type,
                 trace_id=extended.event.trace_header,
+                response_latency_ms=stream.latency_ms if stream is not None else None,
+                response_duration_ms=stream.duration_ms if stream is not None else None,
             )
         )
         if self._is_sound(incarnation, reply):
