@@ -116,20 +116,23 @@ class Lease:
 
     def take(self) -> None:
         """One more runs."""
-        self._count(1)
+        function = self._function
+        if self._provisioned:
+            function.provisioned += 1
+        else:
+            function.on_demand += 1
+            if function.reserved is None:
+                function.account.running += 1
 
     def release(self) -> None:
         """One less runs."""
-        self._count(-1)
-
-    def _count(self, by: int) -> None:
         function = self._function
         if self._provisioned:
-            function.provisioned += by
-            return
-        function.on_demand += by
-        if function.reserved is None:
-            function.account.running += by
+            function.provisioned -= 1
+        else:
+            function.on_demand -= 1
+            if function.reserved is None:
+                function.account.running -= 1
 
 
 class _Version:
