@@ -224,7 +224,7 @@ class _House:
     def _open_invoke(self) -> None:
         config = self.config
         self.concurrency = Concurrency(Limits(config.account_concurrency, config.request_rate, config.scaling_rate))
-        self.provisioned = ProvisionedEnvironments(self.pool, self.clock, self.concurrency.allocate)
+        self.provisioned = ProvisionedEnvironments(self.pool, self.facts, self.clock, self.concurrency.allocate)
         self._closing(self.provisioned.close)
         self.provisioned.start()
         self.dispatcher = Dispatcher(

@@ -9,7 +9,7 @@ import pytest
 
 from bulb.billing.ledger import Ledger, document
 from bulb.billing.statements import Usage, statement, tiered
-from bulb.core.facts import InvocationThrottled
+from bulb.core.facts import ConcurrencyProvisioned, InvocationThrottled
 from bulb.storage.database import Database
 from bulb.storage.writebehind import WriteBehind
 from tests.support.clock import MovableClock
@@ -71,3 +71,23 @@ def test_discounts_are_told_beside_the_total() -> None:
     assert made.total_usd == Decimal("0.4") + 800_000 * Decimal("0.0000166667")
     assert made.free_tier_usd == Decimal("0.2") + 400_000 * Decimal("0.0000166667")
     assert made.volume_discount_usd == 0
+
+
+def test_provisioned_environments_cost_while_they_stand_ready_and_less_while_they_run(tmp_path: Path) -> None:
+    async def run() -> None:
+        database = await Database.open(tmp_path / "bulb.db")
+        ledger = Ledger(database, WriteBehind(database, MovableClock()))
+        ledger.listen(ConcurrencyProvisioned(FUNCTION, "x86_64", 1024, 2, AT, 300))
+        provisioned = replace(ENVIRONMENT, memory_mb=1024, initialization="provisioned-concurrency")
+        ledger.listen(finished(environment=provisioned, billed_ms=4000, started_at=AT))
+        made = await ledger.statement(None, AT)
+        (line,) = made.lines
+        await database.close()
+        assert line.usage.gb_seconds == 0
+        assert (line.usage.provisioned_gb_seconds, line.usage.provisioned_run_gb_seconds) == (600, 4)
+        assert line.provisioned_usd == 600 * Decimal("0.0000041667") + 4 * Decimal("0.0000097222")
+        assert line.price_usd == line.provisioned_usd + Decimal("0.0000002")
+        # What is provisioned has no free tier; the request has.
+        assert made.free_tier_usd == Decimal("0.0000002")
+
+    asyncio.run(run())

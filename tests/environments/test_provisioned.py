@@ -2,7 +2,7 @@
 
 import pytest
 
-from bulb.environments.provisioned import Allocation, Plan, plan
+from bulb.environments.provisioned import Allocation, Paid, Plan, charge, plan
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,14 @@ def test_settled_is_what_has_everything_or_has_failed() -> None:
     assert Allocation(0).is_settled
     assert not Allocation(2, 2, 1).is_settled
     assert Allocation(2, 0, 0, "FUNCTION_ERROR_INIT_FAILURE").is_settled
+
+
+def test_time_is_charged_five_minutes_at_a_time_when_it_begins() -> None:
+    charged, paid = charge(Paid(), 2, 1000.0)
+    assert (charged, paid) == (2, Paid(2, 1300.0))
+    assert charge(paid, 2, 1299.0) == (0, paid)
+    assert charge(paid, 3, 1200.0) == (1, Paid(3, 1300.0))
+    assert charge(paid, 1, 1200.0) == (0, paid)
+    assert charge(paid, 1, 1304.0) == (1, Paid(1, 1600.0))
+    assert charge(paid, 1, 9000.0) == (1, Paid(1, 9300.0))
+    assert charge(paid, 0, 1300.0) == (0, Paid())

@@ -12,13 +12,13 @@ from sqlalchemy import Connection, func, select
 
 from bulb.billing.prices import FREE_EPHEMERAL_MB
 from bulb.billing.statements import Statement, Usage, statement
-from bulb.core.facts import Fact, InvocationFinished
+from bulb.core.facts import ConcurrencyProvisioned, Fact, FunctionRef, InvocationFinished
 from bulb.storage.database import Database
 from bulb.storage.schema.billing import billing_ledger as ledger
 from bulb.storage.writebehind import WriteBehind
 
 _KEYS = ("account", "region", "function", "version", "architecture", "hour")
-_AMOUNTS = ("requests", "billed_ms", "memory_mb_ms", "ephemeral_mb_ms")
+_AMOUNTS = ("requests", "billed_ms", "memory_mb_ms", "ephemeral_mb_ms", "provisioned_mb_ms", "provisioned_run_mb_ms")
 Key = tuple[str, str, str, str, str, int]
 
 
@@ -32,20 +32,30 @@ class Ledger:
         writebehind.register(self._collect)
 
     def listen(self, fact: Fact) -> None:
-        """Add an invocation; every other fact costs nothing."""
-        if not isinstance(fact, InvocationFinished):
-            return
+        """Add an invocation, or time of provisioned environments; every other fact costs nothing."""
+        if isinstance(fact, InvocationFinished):
+            self._invoked(fact)
+        elif isinstance(fact, ConcurrencyProvisioned):
+            sums = self._of(fact.function, fact.architecture, fact.at)
+            sums[4] += fact.environments * fact.memory_mb * fact.seconds * 1000
+
+    def _invoked(self, fact: InvocationFinished) -> None:
         environment = fact.environment
-        function = environment.function
-        hour = int(fact.started_at // 3600)
-        key = (function.account, function.region, function.name, function.version, environment.architecture, hour)
-        sums = self._sums.get(key)
-        if sums is None:
-            sums = self._sums[key] = [0, 0, 0, 0]
+        sums = self._of(environment.function, environment.architecture, fact.started_at)
         sums[0] += 1
         sums[1] += fact.billed_ms
-        sums[2] += fact.billed_ms * environment.memory_mb
+        sums[5 if environment.initialization == "provisioned-concurrency" else 2] += (
+            fact.billed_ms * environment.memory_mb
+        )
         sums[3] += fact.billed_ms * max(environment.ephemeral_mb - FREE_EPHEMERAL_MB, 0)
+
+    def _of(self, function: FunctionRef, architecture: str, at: float) -> list[int]:
+        """The sums of an hour, in the order of `_AMOUNTS`."""
+        key = (function.account, function.region, function.name, function.version, architecture, int(at // 3600))
+        sums = self._sums.get(key)
+        if sums is None:
+            sums = self._sums[key] = [0] * len(_AMOUNTS)
+        return sums
 
     async def statement(self, account: str | None, now: float) -> Statement:
         """What this month (UTC) has cost `account`, or everybody, so far."""
@@ -82,6 +92,9 @@ def document(statement: Statement) -> dict[str, Any]:
                 "requests_usd": float(line.requests_usd),
                 "duration_usd": float(line.duration_usd),
                 "ephemeral_usd": float(line.ephemeral_usd),
+                "provisioned_gb_seconds": float(line.usage.provisioned_gb_seconds),
+                "provisioned_run_gb_seconds": float(line.usage.provisioned_run_gb_seconds),
+                "provisioned_usd": float(line.provisioned_usd),
                 "price_usd": float(line.price_usd),
             }
             for line in statement.lines
@@ -129,6 +142,8 @@ def _usages(connection: Connection, account: str | None, first_hour: int, end_ho
             billed_ms=int(row.billed_ms),
             memory_mb_ms=int(row.memory_mb_ms),
             ephemeral_mb_ms=int(row.ephemeral_mb_ms),
+            provisioned_mb_ms=int(row.provisioned_mb_ms),
+            provisioned_run_mb_ms=int(row.provisioned_run_mb_ms),
         )
         for row in connection.execute(query)
     ]

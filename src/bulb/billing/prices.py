@@ -23,6 +23,11 @@ DURATION_TIERS: dict[str, tuple[tuple[Decimal, Decimal], ...]] = {
     ),
 }
 
+# Each GB-second of provisioned environments, by architecture: standing ready (t on x86, else r), and running besides (r).
+# No tiers and nothing free.
+PER_PROVISIONED_GB_S = {"x86_64": Decimal("0.0000041667"), "arm64": Decimal("0.0000033334")}
+PER_PROVISIONED_RUN_GB_S = {"x86_64": Decimal("0.0000097222"), "arm64": Decimal("0.0000077778")}
+
 # Each GB-second of /tmp above the 512 MB that every function has. (r)
 PER_EPHEMERAL_GB_S = Decimal("0.0000000309")
 FREE_EPHEMERAL_MB = 512

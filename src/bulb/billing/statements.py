@@ -26,11 +26,23 @@ class Usage:
     billed_ms: int
     memory_mb_ms: int
     ephemeral_mb_ms: int
+    provisioned_mb_ms: int = 0
+    provisioned_run_mb_ms: int = 0
 
     @property
     def gb_seconds(self) -> Decimal:
-        """Memory times billed duration."""
+        """Memory times billed duration of what ran on demand."""
         return Decimal(self.memory_mb_ms) / _MB_MS_IN_GB_S
+
+    @property
+    def provisioned_gb_seconds(self) -> Decimal:
+        """Memory of provisioned environments times how long they stood ready."""
+        return Decimal(self.provisioned_mb_ms) / _MB_MS_IN_GB_S
+
+    @property
+    def provisioned_run_gb_seconds(self) -> Decimal:
+        """Memory times billed duration of what ran in provisioned environments."""
+        return Decimal(self.provisioned_run_mb_ms) / _MB_MS_IN_GB_S
 
     @property
     def ephemeral_gb_seconds(self) -> Decimal:
@@ -46,11 +58,12 @@ class Line:
     requests_usd: Decimal
     duration_usd: Decimal
     ephemeral_usd: Decimal
+    provisioned_usd: Decimal
 
     @property
     def price_usd(self) -> Decimal:
         """All of it."""
-        return self.requests_usd + self.duration_usd + self.ephemeral_usd
+        return self.requests_usd + self.duration_usd + self.ephemeral_usd + self.provisioned_usd
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +112,8 @@ def _line(usage: Usage) -> Line:
         requests_usd=usage.requests * prices.PER_REQUEST,
         duration_usd=usage.gb_seconds * _list_price(usage.architecture),
         ephemeral_usd=usage.ephemeral_gb_seconds * prices.PER_EPHEMERAL_GB_S,
+        provisioned_usd=usage.provisioned_gb_seconds * prices.PER_PROVISIONED_GB_S[usage.architecture]
+        + usage.provisioned_run_gb_seconds * prices.PER_PROVISIONED_RUN_GB_S[usage.architecture],
     )
 
 

@@ -195,6 +195,18 @@ class InvocationThrottled:
 
 
 @dataclass(frozen=True, slots=True)
+class ConcurrencyProvisioned:
+    """So many environments of a version stand ready for a period that begins now, which is to be paid."""
+
+    function: FunctionRef
+    architecture: str
+    memory_mb: int
+    environments: int
+    at: float
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
 class EnvironmentEnded:
     """An environment is gone. `reason`: `idle`, `update`, `shutdown`, `failure`."""
 
@@ -235,6 +247,7 @@ Fact = (
     | RuntimeDone
     | InvocationFinished
     | InvocationThrottled
+    | ConcurrencyProvisioned
     | EnvironmentEnded
     | AsyncEventReceived
     | AsyncEventDropped

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from bulb.core.clock import Clock
 from bulb.core.errors import AwsError, BulbError
-from bulb.core.facts import FunctionRef
+from bulb.core.facts import ConcurrencyProvisioned, Facts, FunctionRef
 from bulb.environments.environment import Environment
 from bulb.environments.model import FunctionSpec
 from bulb.environments.pool import EnvironmentPool, NoCapacityError
@@ -21,6 +21,8 @@ from bulb.environments.states import State
 
 _log = logging.getLogger(__name__)
 INIT_FAILURE = "FUNCTION_ERROR_INIT_FAILURE"
+# What is provisioned is paid in pieces of five minutes.
+PERIOD_S = 300
 # How often the shelves are looked at without a reason, and when what failed is tried again: soon for want of room,
 # later for a function whose init fails, which is not likely to change.
 _TICK_S = 5.0
@@ -64,6 +66,26 @@ def plan(allocation: Allocation, aged: int, settled: bool) -> Plan:
     return Plan(start, surplus if settled else 0)
 
 
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """How many environments have been paid for, until when (Unix seconds)."""
+
+    environments: int = 0
+    until: float = 0.0
+
+
+def charge(paid: Paid, environments: int, now: float) -> tuple[int, Paid]:
+    """How many environments to charge for five minutes from now, and what is paid then.
+
+    Time is charged when it begins, so it is rounded up; further environments are charged when they come.
+    """
+    if now < paid.until:
+        more = max(environments - paid.environments, 0)
+        return more, Paid(paid.environments + more, paid.until)
+    begun = paid.until if now - paid.until < PERIOD_S else now
+    return environments, Paid(environments, begun + PERIOD_S) if environments else Paid()
+
+
 @dataclass(slots=True)
 class _Shelf:
     """The environments of one version. `idle` are those of `alive` that nobody uses; `again_at` is Unix seconds.
@@ -77,6 +99,7 @@ class _Shelf:
     failure: str | None = None
     cramped: bool = False
     again_at: float = 0.0
+    paid: Paid = Paid()
     alive: set[Environment] = field(default_factory=set)
     idle: list[Environment] = field(default_factory=list)
 
@@ -98,8 +121,11 @@ class _Shelf:
 class ProvisionedEnvironments:
     """Keeps them. `counted` is told the number of initialised environments of a version whenever it changes."""
 
-    def __init__(self, pool: EnvironmentPool, clock: Clock, counted: Callable[[FunctionRef, int], None]) -> None:
+    def __init__(
+        self, pool: EnvironmentPool, facts: Facts, clock: Clock, counted: Callable[[FunctionRef, int], None]
+    ) -> None:
         self._pool = pool
+        self._facts = facts
         self._clock = clock
         self._counted = counted
         self._shelves: dict[FunctionRef, _Shelf] = {}
@@ -214,8 +240,16 @@ class ProvisionedEnvironments:
                 for _ in range(decided.start):
                     self._start(shelf)
             self._end_surplus(shelf, decided.end)
+            self._charge(shelf)
             if not (shelf.wanted or shelf.alive or shelf.starting):
                 del self._shelves[ref]
+
+    def _charge(self, shelf: _Shelf) -> None:
+        now = self._clock.now()
+        count, shelf.paid = charge(shelf.paid, min(shelf.wanted, len(shelf.alive)), now)
+        if count:
+            spec = shelf.spec
+            self._facts.emit(ConcurrencyProvisioned(spec.ref, spec.architecture, spec.memory_mb, count, now, PERIOD_S))
 
     def _end_surplus(self, shelf: _Shelf, count: int) -> None:
         """The old ones first, then the longest idle; busy ones when they come back."""

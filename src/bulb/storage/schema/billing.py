@@ -1,6 +1,7 @@
 """The ledger: one row for an hour of one version of one function. Amounts only grow.
 
-Quantities are exact integers: megabytes times milliseconds. `hour` counts hours since 1970 (UTC).
+Quantities are exact integers: megabytes times milliseconds. `memory_mb_ms` is of invocations on demand,
+`provisioned_run_mb_ms` of those in provisioned environments, `provisioned_mb_ms` of these standing ready. `hour` counts hours since 1970 (UTC).
 """
 
 from sqlalchemy import BigInteger, Column, Index, Table, Text
@@ -20,5 +21,7 @@ billing_ledger = Table(
     Column("billed_ms", BigInteger, nullable=False),
     Column("memory_mb_ms", BigInteger, nullable=False),
     Column("ephemeral_mb_ms", BigInteger, nullable=False),
+    Column("provisioned_mb_ms", BigInteger, nullable=False),
+    Column("provisioned_run_mb_ms", BigInteger, nullable=False),
     Index(None, "hour"),
 )
