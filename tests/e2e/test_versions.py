@@ -90,6 +90,11 @@ def test_a_handler_sees_the_alias_it_was_invoked_by(bulb: Running) -> None:
     aws.update_alias(FunctionName="named", Name="live", FunctionVersion="2")
     told, response = invoke(aws, f"{arn}:live")
     assert (told["version"], told["colour"], response["ExecutedVersion"]) == ("2", "green", "2")
+    streamed = aws.invoke_with_response_stream(FunctionName="named:live")
+    told = json.loads(
+        b"".join(part["PayloadChunk"]["Payload"] for part in streamed["EventStream"] if "PayloadChunk" in part)
+    )
+    assert (told["arn"], told["version"], streamed["ExecutedVersion"]) == (f"{arn}:live", "2", "2")
     dry = aws.invoke(FunctionName="named:live", InvocationType="DryRun")
     assert (dry["StatusCode"], dry["Payload"].read()) == (204, b"")
     assert "ExecutedVersion" not in dry
