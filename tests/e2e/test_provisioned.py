@@ -1,6 +1,8 @@
 """Provisioned concurrency: environments that are there before anybody asks."""
 
+import json
 import threading
+import urllib.request
 from typing import Any
 
 import pytest
@@ -83,6 +85,10 @@ def test_from_in_progress_to_ready_and_the_first_call_finds_it_initialised(bulb:
     (listed,) = aws.list_provisioned_concurrency_configs(FunctionName="provided")["ProvisionedConcurrencyConfigs"]
     assert listed["FunctionArn"].endswith(f":function:provided:{version}")
     assert counts(listed) == (2, 2, 2)
+    with urllib.request.urlopen(bulb.url + "/_bulb/bill", timeout=10) as bill:
+        (line,) = [line for line in json.load(bill)["lines"] if line["function"] == "provided"]
+    assert line["provisioned_gb_seconds"] == 2 * 0.125 * 300
+    assert line["provisioned_run_gb_seconds"] > 0
     aws.delete_function(FunctionName="provided")
 
 

@@ -44,9 +44,8 @@ class Ledger:
         sums = self._of(environment.function, environment.architecture, fact.started_at)
         sums[0] += 1
         sums[1] += fact.billed_ms
-        sums[5 if environment.initialization == "provisioned-concurrency" else 2] += (
-            fact.billed_ms * environment.memory_mb
-        )
+        provisioned = environment.initialization == "provisioned-concurrency"
+        sums[5 if provisioned else 2] += fact.billed_ms * environment.memory_mb
         sums[3] += fact.billed_ms * max(environment.ephemeral_mb - FREE_EPHEMERAL_MB, 0)
 
     def _of(self, function: FunctionRef, architecture: str, at: float) -> list[int]:

@@ -23,8 +23,8 @@ DURATION_TIERS: dict[str, tuple[tuple[Decimal, Decimal], ...]] = {
     ),
 }
 
-# Each GB-second of provisioned environments, by architecture: standing ready (t on x86, else r), and running besides (r).
-# No tiers and nothing free.
+# Each GB-second of provisioned environments, by architecture: standing ready, and running besides. No tiers and nothing
+# free. (arm64: r)
 PER_PROVISIONED_GB_S = {"x86_64": Decimal("0.0000041667"), "arm64": Decimal("0.0000033334")}
 PER_PROVISIONED_RUN_GB_S = {"x86_64": Decimal("0.0000097222"), "arm64": Decimal("0.0000077778")}
 

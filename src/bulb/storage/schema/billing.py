@@ -1,7 +1,8 @@
 """The ledger: one row for an hour of one version of one function. Amounts only grow.
 
 Quantities are exact integers: megabytes times milliseconds. `memory_mb_ms` is of invocations on demand,
-`provisioned_run_mb_ms` of those in provisioned environments, `provisioned_mb_ms` of these standing ready. `hour` counts hours since 1970 (UTC).
+`provisioned_run_mb_ms` of those in provisioned environments, `provisioned_mb_ms` of these standing ready. `hour` counts
+hours since 1970 (UTC).
 """
 
 from sqlalchemy import BigInteger, Column, Index, Table, Text
