@@ -37,6 +37,7 @@ from bulb.invoke.asynchronous import AsyncInvocations
 from bulb.invoke.concurrency import Concurrency, Limits
 from bulb.invoke.dispatcher import Dispatcher
 from bulb.invoke.model import AsyncInvoker, Invoker
+from bulb.invoke.tracing import Traces
 from bulb.pages import Pages
 from bulb.runtimes.image import Images
 from bulb.runtimes.interpreters import Interpreters
@@ -227,12 +228,14 @@ class _House:
         self.provisioned = ProvisionedEnvironments(self.pool, self.facts, self.clock, self.concurrency.allocate)
         self._closing(self.provisioned.close)
         self.provisioned.start()
+        self.traces = Traces()
         self.dispatcher = Dispatcher(
             self.pool,
             self.provisioned,
             self.concurrency,
             self.facts,
             self.clock,
+            self.traces,
             stream_rate=config.stream_bandwidth * 1_048_576,
         )
         self.lambda_store = lambda_.LambdaStore(self.database, self.blobs)
@@ -269,6 +272,7 @@ class _House:
             invoker=invoker,
             async_invoker=async_invoker,
             sources=self.event_sources,
+            traces=self.traces,
             clock=self.clock,
             options=lambda_.LambdaOptions(
                 no_snapshots=self.snapshots.unavailable,

@@ -39,6 +39,7 @@ class FunctionSpec:
     uses_sdk: bool = True
     snap_start: bool = False
     variables: Mapping[str, str] = field(default_factory=dict)
+    active_tracing: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from dataclasses import replace
 from bulb.core.clock import Clock
 from bulb.core.errors import AwsError
 from bulb.core.facts import Facts, FunctionRef, InvocationThrottled
-from bulb.core.ids import hex_id, trace_id
 from bulb.environments.environment import Environment
 from bulb.environments.model import Event, FunctionSpec
 from bulb.environments.pool import EnvironmentPool, NoCapacityError
@@ -18,6 +17,7 @@ from bulb.environments.provisioned import ProvisionedEnvironments
 from bulb.environments.streaming import Chunks, Pace, ResponseStream
 from bulb.invoke.concurrency import Concurrency, ThrottledError
 from bulb.invoke.model import Invocation, Outcome, StreamedOutcome
+from bulb.invoke.tracing import Traces
 
 
 class Dispatcher:
@@ -30,6 +30,7 @@ class Dispatcher:
         concurrency: Concurrency,
         facts: Facts,
         clock: Clock,
+        traces: Traces,
         *,
         stream_rate: float = 0.0,
     ) -> None:
@@ -39,6 +40,7 @@ class Dispatcher:
         self._concurrency = concurrency
         self._facts = facts
         self._clock = clock
+        self._traces = traces
         self._stream_rate = stream_rate
         self._streaming: set[asyncio.Task[None]] = set()
         self.in_flight = 0
@@ -136,7 +138,7 @@ class Dispatcher:
             invocation.request_id,
             invocation.invoked_arn,
             invocation.payload,
-            invocation.trace_header or self._new_trace(),
+            invocation.trace_header or self._traces.header(invocation.spec, None, self._clock.now()),
             invocation.client_context,
             stream,
         )
@@ -147,9 +149,6 @@ class Dispatcher:
             function_error="Unhandled" if reply.failed else None,
             log_tail=environment.tail() if invocation.log_tail else None,
         )
-
-    def _new_trace(self) -> str:
-        return f"Root={trace_id(self._clock.now())};Parent={hex_id(16)};Sampled=0"
 
 
 def throttled(reason: str) -> AwsError:

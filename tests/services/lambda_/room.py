@@ -18,6 +18,7 @@ from bulb.environments.provisioned import Allocation
 from bulb.http.message import Handler, Request, Response
 from bulb.invoke.concurrency import Concurrency, Limits
 from bulb.invoke.model import AsyncEvent, Invocation, Outcome
+from bulb.invoke.tracing import Traces
 from bulb.runtimes.packages import CodeStore
 from bulb.services.lambda_ import (
     CODE_DOWNLOAD_PATH,
@@ -204,6 +205,7 @@ def open_room(folder: Path, *, resume: bool = True, **options: Any) -> Iterator[
             invoker=room.runner,
             async_invoker=room.runner,
             sources=room.sources,
+            traces=Traces(),
             clock=room.clock,
             options=limits,
         )

@@ -101,21 +101,8 @@ def test_the_models_own_bounds(room: Room, params: dict[str, Any], field: str) -
 
 
 UNSUPPORTED: list[tuple[dict[str, Any], str]] = [
-    ({"VpcConfig": {"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}}, "VpcConfig"),
     ({"DeadLetterConfig": {"TargetArn": "arn:aws:sqs:us-east-1:000000000000:q"}}, "DeadLetterConfig"),
     ({"KMSKeyArn": "arn:aws:kms:us-east-1:000000000000:key/k"}, "KMSKeyArn"),
-    ({"TracingConfig": {"Mode": "Active"}}, "TracingConfig Mode Active"),
-    (
-        {
-            "FileSystemConfigs": [
-                {
-                    "Arn": "arn:aws:elasticfilesystem:us-east-1:000000000000:access-point/fsap-00000000000000000",
-                    "LocalMountPath": "/mnt/x",
-                }
-            ]
-        },
-        "FileSystemConfigs",
-    ),
     ({"ImageConfig": {"Command": ["x"]}}, "ImageConfig"),
     ({"DurableConfig": {"ExecutionTimeout": 5}}, "DurableConfig"),
 ]

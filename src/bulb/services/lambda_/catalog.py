@@ -13,7 +13,7 @@ from bulb.core.errors import AwsError, BulbError
 from bulb.core.facts import FunctionRef
 from bulb.environments.model import FunctionSpec
 from bulb.invoke.model import Resolved
-from bulb.services.lambda_ import errors, snapstart
+from bulb.services.lambda_ import errors, outside, snapstart
 from bulb.services.lambda_.activation import Activator
 from bulb.services.lambda_.model import LATEST, Alias, Definition, FunctionKey, FunctionRecord
 from bulb.services.lambda_.packages import Packages
@@ -149,6 +149,7 @@ class Catalog:
 
     async def spec(self, ref: FunctionRef, running: Definition) -> FunctionSpec:
         """What environments of a definition are made from."""
+        outside.check_runnable(running.vpc, running.file_systems)
         code = await self._packages.folder(running.code)
         layers = tuple([await self._packages.folder(layer.code) for layer in running.layers])
         return FunctionSpec(
@@ -170,6 +171,7 @@ class Catalog:
             application_log_level=running.logging.application_log_level,
             system_log_level=running.logging.system_log_level,
             variables=running.variables or {},
+            active_tracing=running.tracing == "Active",
         )
 
     def _keep(self, key: FunctionKey, slot: _Slot, found: Resolved | _Split) -> None:

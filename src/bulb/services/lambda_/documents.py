@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from bulb.services.lambda_.model import Code, Definition, Layer, Logging
+from bulb.services.lambda_.outside import FileSystem, Vpc
 
 
 def dump(definition: Definition) -> str:
@@ -18,7 +19,10 @@ def dump(definition: Definition) -> str:
 def load(document: str) -> Definition:
     """The definition of a document."""
     members: dict[str, Any] = json.loads(document)
-    layers = tuple(Layer(layer["arn"], Code(**layer["code"])) for layer in members.get("layers", ()))
-    return Definition(
-        **{**members, "code": Code(**members["code"]), "logging": Logging(**members["logging"]), "layers": layers},
-    )
+    members["code"] = Code(**members["code"])
+    members["logging"] = Logging(**members["logging"])
+    members["layers"] = tuple(Layer(layer["arn"], Code(**layer["code"])) for layer in members.get("layers", ()))
+    if vpc := members.get("vpc"):
+        members["vpc"] = Vpc(tuple(vpc["subnets"]), tuple(vpc["security_groups"]), vpc["ipv6"])
+    members["file_systems"] = tuple(FileSystem(**mount) for mount in members.get("file_systems", ()))
+    return Definition(**members)

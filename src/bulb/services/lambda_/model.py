@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 from bulb.core.arn import arn
 from bulb.core.facts import FunctionRef
 from bulb.environments.model import LogFormat
+from bulb.services.lambda_.outside import FileSystem, Vpc
 
 LATEST = "$LATEST"
 
@@ -96,6 +97,9 @@ class Definition:
     variables: Mapping[str, str] | None = None
     snap_start: bool = False
     layers: tuple[Layer, ...] = ()
+    tracing: str = "PassThrough"
+    vpc: Vpc | None = None
+    file_systems: tuple[FileSystem, ...] = ()
 
     @property
     def codes(self) -> tuple[Code, ...]:

@@ -13,7 +13,7 @@ from bulb.core import limits
 from bulb.core.errors import NotSupported
 from bulb.runtimes.catalogue import check_runtime
 from bulb.runtimes.variables import reserved_in
-from bulb.services.lambda_ import errors, snapstart
+from bulb.services.lambda_ import errors, outside, snapstart
 from bulb.services.lambda_.model import Code, Definition, FunctionRecord, Logging, key_of
 
 MAX_TAGS = 50
@@ -46,6 +46,9 @@ class Draft:
             logging=logging(params.get("LoggingConfig", {}), Logging(log_group=f"/aws/lambda/{self.name}")),
             variables=variables(params.get("Environment")),
             snap_start=snapstart.applies(params.get("SnapStart", {})),
+            tracing=params.get("TracingConfig", {}).get("Mode", "PassThrough"),
+            vpc=outside.vpc(params.get("VpcConfig")),
+            file_systems=outside.file_systems(params.get("FileSystemConfigs")),
         )
 
 
@@ -86,6 +89,12 @@ def merged(current: Definition, params: Mapping[str, Any], identity: str) -> Def
         changes["ephemeral_mb"] = params["EphemeralStorage"]["Size"]
     if "Environment" in params:
         changes["variables"] = variables(params["Environment"])
+    if "TracingConfig" in params:
+        changes["tracing"] = params["TracingConfig"].get("Mode", current.tracing)
+    if "VpcConfig" in params:
+        changes["vpc"] = outside.vpc(params["VpcConfig"])
+    if "FileSystemConfigs" in params:
+        changes["file_systems"] = outside.file_systems(params["FileSystemConfigs"])
     if "LoggingConfig" in params:
         changes["logging"] = logging(params["LoggingConfig"], current.logging)
     return replace(current, identity=identity, **changes)

@@ -1,4 +1,5 @@
-"""Options AWS has and nobody here acts on: refused by name, never stored in silence.
+"""Options AWS has and nobody here acts on: refused by name, never stored in silence. (Those of `outside.py` are
+refused when the function is invoked.)
 
 A value that means "not used" (no subnets, an empty ARN, `ApplyOn: None`) is what Bulb does anyway, so it passes: tools
 such as SAM and Terraform send those.
@@ -29,11 +30,11 @@ def _when(name: str, member: str, unsupported: str) -> Refusal:
 
 
 _CONFIGURATION: Mapping[str, Refusal] = {
-    "VpcConfig": _when_any_member("VpcConfig"),
     "DeadLetterConfig": _when_any_member("DeadLetterConfig"),
     "KMSKeyArn": _when_set("KMSKeyArn"),
-    "TracingConfig": _when("TracingConfig Mode", "Mode", "Active"),
-    "FileSystemConfigs": _when_set("FileSystemConfigs"),
+    "FileSystemConfigs": lambda configs: (
+        "FileSystemConfigs S3FilesConfig" if any("S3FilesConfig" in config for config in configs) else None
+    ),
     "ImageConfig": _when_any_member("ImageConfig"),
     "CapacityProviderConfig": _always("CapacityProviderConfig"),
     "DurableConfig": _always("DurableConfig"),

@@ -4,7 +4,7 @@ from typing import Any
 
 from bulb.core.clock import lambda_timestamp
 from bulb.runtimes.catalogue import RUNTIMES
-from bulb.services.lambda_ import snapstart
+from bulb.services.lambda_ import outside, snapstart
 from bulb.services.lambda_.model import Definition, FunctionRecord, Logging, key_of
 
 # AWS gives both the same words.
@@ -28,7 +28,7 @@ def summary(record: FunctionRecord, qualifier: str | None = None) -> dict[str, A
         "LastModified": lambda_timestamp(record.last_modified),
         "CodeSha256": definition.code.sha256,
         "Version": record.ref.version,
-        "TracingConfig": {"Mode": "PassThrough"},
+        "TracingConfig": {"Mode": definition.tracing},
         "RevisionId": record.revision_id,
         "PackageType": "Zip",
         "Architectures": [definition.architecture],
@@ -36,6 +36,7 @@ def summary(record: FunctionRecord, qualifier: str | None = None) -> dict[str, A
         "SnapStart": snapstart.view(record),
         "LoggingConfig": _logging(definition.logging),
     }
+    shown.update(outside.shown(definition.vpc, definition.file_systems))
     if definition.layers:
         shown["Layers"] = [{"Arn": layer.arn, "CodeSize": layer.code.size} for layer in definition.layers]
     if definition.variables is not None:

@@ -5,6 +5,7 @@ import inspect
 from bulb.core.clock import Clock
 from bulb.http.message import Request, Response
 from bulb.invoke.model import AsyncInvoker, Invoker
+from bulb.invoke.tracing import Traces
 from bulb.services.lambda_.activation import Activator
 from bulb.services.lambda_.allotments import Allotments
 from bulb.services.lambda_.api.account import AccountOperations
@@ -45,6 +46,7 @@ class LambdaApi:
         invoker: Invoker,
         async_invoker: AsyncInvoker,
         sources: EventSources,
+        traces: Traces,
         clock: Clock,
         options: LambdaOptions,
     ) -> None:
@@ -54,8 +56,8 @@ class LambdaApi:
         code = CodeOperations(store, activator, packages, attached, options)
         self.mapping_work = MappingWork(store, sources, clock)
         mappings = MappingOperations(store, sources, self.mapping_work)
-        invoke = InvokeOperations(catalog, invoker, async_invoker)
-        streaming = StreamOperations(catalog, invoker)
+        invoke = InvokeOperations(catalog, invoker, async_invoker, traces)
+        streaming = StreamOperations(catalog, invoker, traces)
         tags = TagOperations(store)
         layers = LayerOperations(store, packages, self._downloads, options)
         permissions = PermissionOperations(store, options.policies_enforced)

@@ -3,8 +3,8 @@
 import base64
 
 from bulb.core.calls import Answer, Call
-from bulb.core.ids import hex_id, trace_id
 from bulb.invoke.model import AsyncEvent, AsyncInvoker, FunctionCatalog, Invocation, Invoker, Outcome
+from bulb.invoke.tracing import Traces
 from bulb.services.lambda_ import errors, names, payload
 
 INVOKE_ASYNC_BYTES = 262_144
@@ -15,7 +15,8 @@ REMAPPED = "x-amzn-remapped-content-length"
 class InvokeOperations:
     """The operations that run a function."""
 
-    def __init__(self, catalog: FunctionCatalog, invoker: Invoker, async_invoker: AsyncInvoker) -> None:
+    def __init__(self, catalog: FunctionCatalog, invoker: Invoker, async_invoker: AsyncInvoker, traces: Traces) -> None:
+        self._traces = traces
         self._catalog = catalog
         self._invoker = invoker
         self._async_invoker = async_invoker
@@ -30,7 +31,7 @@ class InvokeOperations:
         context = payload.client_context(params.get("ClientContext"))
         account, region, name = target.key
         resolved = await self._catalog.resolve(account, region, name, target.qualifier)
-        trace = call.trace_header or f"Root={trace_id(call.now)};Parent={hex_id(16)};Sampled=0"
+        trace = self._traces.header(resolved.spec, call.trace_header, call.now)
         headers = {REMAPPED: "0", "x-amzn-trace-id": trace}
         if kind == "DryRun":
             return {"StatusCode": 204, "Payload": b"", "ResponseHeaders": headers}

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from bulb.core.calls import Answer, Call
-from bulb.core.ids import hex_id, trace_id
 from bulb.invoke.model import FunctionCatalog, Invocation, Invoker, Outcome, StreamedOutcome
+from bulb.invoke.tracing import Traces
 from bulb.services.lambda_ import names, payload
 from bulb.services.lambda_.api.invoke import REMAPPED, refuse_other_kinds
 
@@ -14,7 +14,8 @@ from bulb.services.lambda_.api.invoke import REMAPPED, refuse_other_kinds
 class StreamOperations:
     """The operation that runs a function and passes on what it says at once."""
 
-    def __init__(self, catalog: FunctionCatalog, invoker: Invoker) -> None:
+    def __init__(self, catalog: FunctionCatalog, invoker: Invoker, traces: Traces) -> None:
+        self._traces = traces
         self._catalog = catalog
         self._invoker = invoker
 
@@ -27,7 +28,7 @@ class StreamOperations:
         event = await payload.event(params.get("Payload", b""), kind)
         context = payload.client_context(params.get("ClientContext"))
         resolved = await self._catalog.resolve(*target.key, target.qualifier)
-        trace = call.trace_header or f"Root={trace_id(call.now)};Parent={hex_id(16)};Sampled=0"
+        trace = self._traces.header(resolved.spec, call.trace_header, call.now)
         headers = {REMAPPED: "0", "x-amzn-trace-id": trace}
         if kind == "DryRun":
             return {"StatusCode": 204, "EventStream": None, "ResponseHeaders": headers}
