@@ -30,6 +30,7 @@ from bulb.environments.stock import Stock
 from bulb.gateway.access_log import AccessLog
 from bulb.gateway.chain import Gateway
 from bulb.gateway.options import GatewayOptions
+from bulb.gateway.sites import Site
 from bulb.http.message import Handler, Request, Response
 from bulb.http.server import HttpServer, serve_tcp
 from bulb.identity.credentials import Identities
@@ -278,6 +279,8 @@ class _House:
                 no_snapshots=self.snapshots.unavailable,
                 account_concurrency=self.config.account_concurrency,
                 policies_enforced=self.config.enforce_credentials,
+                url_domain=self.config.url_domain,
+                url_one_permission=self.config.url_permissions == "one",
             ),
         )
         iam = Iam(self.database, self.identities.keys)
@@ -336,9 +339,11 @@ class _House:
                 enforce_credentials=self.config.enforce_credentials,
                 check_hosts=self.config.on_loopback,
                 region=self.config.region,
+                hosts=frozenset({self.config.url_domain} if self.config.url_domain else ()),
             ),
             routes=routes,
             access_log=access_log,
+            sites=(Site(lambda_.URL_LABEL, lambda_.URL_PATH, "lambda", self.lambda_api.url_door.answer),),
         )
 
     async def _answer_inside(self, request: Request) -> Response:

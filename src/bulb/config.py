@@ -19,6 +19,7 @@ from bulb.core.limits import ACCOUNT_CONCURRENCY
 Egress = Literal["nat", "none"]
 Isolation = Literal["best", "full", "userns", "plain"]
 Credentials = Literal["auto", "any", "required"]
+UrlPermissions = Literal["both", "one"]
 
 _SWITCH = {"1": True, "true": True, "0": False, "false": False}
 _NOT_SETTINGS = {"interpreters", "surroundings"}
@@ -27,6 +28,7 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "egress": ("nat", "none"),
     "isolation": ("best", "full", "userns", "plain"),
     "credentials": ("auto", "any", "required"),
+    "url_permissions": ("both", "one"),
 }
 _MOST = {"port": 65_535}
 
@@ -63,6 +65,9 @@ class Config:
     `database` is a SQLAlchemy URL; None means SQLite inside `data`. `isolation` other than `best` insists on that rung.
     `credentials` `any` takes every signature unlooked at, `required` only those of keys that were issued here, and
     `auto` is `any` on loopback and `required` wherever somebody else could reach the server.
+    `url_domain` is a domain whose names `*.lambda-url.<region>.<domain>` lead here through a proxy that speaks TLS;
+    function URLs are answered with it. `url_permissions` `one` asks callers of function URLs for
+    `lambda:InvokeFunctionUrl` alone, `both` for `lambda:InvokeFunction` too.
     `account_concurrency` is how many invocations an account may have at once in one region; `request_rate` how many may
     begin in a second for each of these, `scaling_rate` how many environments of one function may be started in ten
     seconds; with 0 there is no such limit.
@@ -78,6 +83,8 @@ class Config:
     isolation: Isolation = "best"
     credentials: Credentials = "auto"
     region: str = "us-east-1"
+    url_domain: str | None = None
+    url_permissions: UrlPermissions = "both"
     stock: int = 2
     idle: float = 600.0
     freeze_after: float = 0.1

@@ -45,6 +45,17 @@ DRAIN_S = 30.0
     "the data folder); `auto` takes any on loopback alone.  [default: auto]",
 )
 @click.option("--region", help="Region of requests that carry no signature.  [default: us-east-1]")
+@click.option(
+    "--url-domain",
+    help="Domain for function URLs, https://<id>.lambda-url.<region>.<domain>/, that a proxy in front of the server "
+    "answers.  [default: localhost, without TLS]",
+)
+@click.option(
+    "--url-permissions",
+    type=click.Choice(["both", "one"]),
+    help="Permissions a function URL asks for: `both`, or lambda:InvokeFunctionUrl as the only `one` as before October "
+    "2025.  [default: both]",
+)
 @click.option("--stock", type=int, help="Blank environments kept ready per runtime.  [default: 2]")
 @click.option("--idle", type=float, help="Seconds an idle environment is kept.  [default: 600]")
 @click.option("--freeze-after", type=float, help="Seconds until an idle environment is frozen.  [default: 0.1]")

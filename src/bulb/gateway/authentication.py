@@ -64,6 +64,25 @@ class Authentication:
         else:
             exchange.caller = Caller(identity.account, key, identity.arn, identity.user_id, source_ip)
 
+    async def signer(self, exchange: Exchange, service: str) -> Caller:
+        """Who signed a request that is for no operation but must be signed for `service`. Raises AwsError 4xx."""
+        authorization = exchange.authorization
+        assert authorization is not None
+        exchange.service, exchange.protocol = service, ""
+        _refuse_expired(authorization, exchange.now)
+        identity = self._resolve(exchange, authorization)
+        if self._enforce:
+            if identity is None or identity.secret is None:
+                raise _unknown_key(exchange, authorization)
+            if authorization.service != service:
+                message = f"Credential should be scoped to correct service: '{service}'."
+                raise AwsError("InvalidSignatureException", message, status=403)
+            await _verify(authorization, exchange.request, identity.secret, exchange.now)
+        source_ip = exchange.request.client[0] or "127.0.0.1"
+        if identity is None:
+            return _unknown_caller(authorization.access_key, source_ip)
+        return Caller(identity.account, authorization.access_key, identity.arn, identity.user_id, source_ip)
+
     def _resolve(self, exchange: Exchange, authorization: Authorization) -> Identity | None:
         try:
             return self._identities.resolve(authorization.access_key, authorization.session_token, exchange.now)

@@ -7,7 +7,7 @@ is an AwsError raised anywhere; it becomes an answer in one place, in the protoc
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 from bulb.core.calls import Call
@@ -22,6 +22,7 @@ from bulb.gateway.health import health_routes
 from bulb.gateway.operations import POST_OBJECT, OperationTable, bucket_of, unknown_route
 from bulb.gateway.options import GatewayOptions
 from bulb.gateway.origin import OriginGuard
+from bulb.gateway.sites import Site, Visit
 from bulb.http.body import ClientGoneError
 from bulb.http.message import Handler, Request, Response
 from bulb.wire import constraints, protocols, sigv4
@@ -56,6 +57,7 @@ class Gateway:
         routes: Mapping[str, Handler] | None = None,
         authorizer: Authorizer | None = None,
         access_log: AccessLog | None = None,
+        sites: Sequence[Site] = (),
     ) -> None:
         """Take `routes`: plain handlers by path under `/_`; one that ends in `/` also has all paths below it."""
         self._options = options or GatewayOptions()
@@ -67,7 +69,9 @@ class Gateway:
         self._authorizer = authorizer
         self._access_log = access_log
         self._routes = _checked({**health_routes(services), **(routes or {})})
+        self._sites = tuple(sites)
         self._steps: tuple[Step, ...] = (
+            self._answer_site,  # Before the pages of others are refused: a site has its own say in that.
             self._refuse_foreign_pages,
             self._answer_preflight,
             self._answer_own_route,
@@ -101,7 +105,7 @@ class Gateway:
                 _failure_code(exchange), "An internal error occurred; the server's log has it.", status=500
             )
             response = self._refusal(exchange, error)
-        if "origin" in request.headers and (error is None or error.status != _FORBIDDEN):
+        if "origin" in request.headers and not exchange.at_site and (error is None or error.status != _FORBIDDEN):
             self._guard.admit(request, response)
         if self._access_log is not None:
             self._access_log.record(_line(exchange, response, error, time.perf_counter() - began))
@@ -120,6 +124,17 @@ class Gateway:
         raise AssertionError("The last step answers")
 
     # The steps.
+
+    async def _answer_site(self, exchange: Exchange) -> Response | None:
+        for site in self._sites:
+            place = site.place(exchange.request)
+            if place is not None:
+                self._guard.check_host(exchange.request)
+                exchange.at_site, exchange.service = True, site.service
+                is_foreign = not self._options.enforce_credentials and self._guard.is_foreign(exchange.request)
+                visit = Visit(exchange, *place, is_foreign, self._authentication, site.service)
+                return await site.handler(visit)
+        return None
 
     async def _refuse_foreign_pages(self, exchange: Exchange) -> None:
         self._guard.check(exchange.request)

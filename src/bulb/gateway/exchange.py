@@ -21,6 +21,7 @@ class Exchange:
     now: float
     service: str | None = None
     operation: str | None = None
+    at_site: bool = False
     authorization: Authorization | None = None
     secret: str | None = None
     plain: Request = field(init=False)  # identify

@@ -36,10 +36,9 @@ class OriginGuard:
 
     def check(self, request: Request) -> None:
         """Refuse a request that a foreign page made. Raises AwsError AccessDeniedException, 403."""
+        self.check_host(request)
         headers = request.headers
         host = headers.get("host", "")
-        if self._options.check_hosts and not self._host_is_ours(host):
-            raise _denied(f"Host {host!r} is not a name of this server. Add it to the allowed hosts to use it.")
         source = headers.get("origin") or headers.get("referer")
         if source is None:
             # Browsers mark what another site's page loads, even where they send no Referer.
@@ -47,6 +46,20 @@ class OriginGuard:
                 raise _denied("Requests from pages of other sites are not served.")
         elif not self._is_own_page(source, host) and not self._origin_is_allowed(source):
             raise _denied(f"Pages of {_site(source)!r} may not call this server. Add it to the allowed origins.")
+
+    def check_host(self, request: Request) -> None:
+        """Refuse a request that names another host. Raises AwsError AccessDeniedException, 403."""
+        host = request.headers.get("host", "")
+        if self._options.check_hosts and not self._host_is_ours(host):
+            raise _denied(f"Host {host!r} is not a name of this server. Add it to the allowed hosts to use it.")
+
+    def is_foreign(self, request: Request) -> bool:
+        """Would `check` refuse it?"""
+        try:
+            self.check(request)
+        except AwsError:
+            return True
+        return False
 
     def preflight(self, request: Request) -> Response | None:
         """The answer to a browser asking whether a page may call; None when this is not such a question."""

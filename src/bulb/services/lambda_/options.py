@@ -19,6 +19,8 @@ class LambdaOptions:
     """`architectures` are those functions may ask for. `code_url_key` signs download links; a fresh one with each
     process means that links end with it. `policies_enforced` makes S3 need a permission to invoke. `no_snapshots` says
     why SnapStart is not to be had, None where it is.
+    `url_domain` is the domain below which function URLs are hosts; `url_one_permission` asks their callers only for
+    `lambda:InvokeFunctionUrl`, as AWS did until October 2025.
     """
 
     architectures: tuple[str, ...] = field(default_factory=_machine)
@@ -27,3 +29,5 @@ class LambdaOptions:
     account_concurrency: int = ACCOUNT_CONCURRENCY
     policies_enforced: bool = False
     no_snapshots: str | None = None
+    url_domain: str | None = None
+    url_one_permission: bool = False

@@ -19,6 +19,7 @@ from bulb.services.lambda_.api.mappings import MappingOperations
 from bulb.services.lambda_.api.permissions import PermissionOperations
 from bulb.services.lambda_.api.streaming import StreamOperations
 from bulb.services.lambda_.api.tags import TagOperations
+from bulb.services.lambda_.api.urls import UrlOperations
 from bulb.services.lambda_.api.versions import VersionOperations
 from bulb.services.lambda_.attached import AttachedLayers
 from bulb.services.lambda_.catalog import Catalog
@@ -28,6 +29,9 @@ from bulb.services.lambda_.mappings import EventSources
 from bulb.services.lambda_.options import LambdaOptions
 from bulb.services.lambda_.packages import Packages
 from bulb.services.lambda_.store import LambdaStore
+from bulb.services.lambda_.urls.access import UrlAccess
+from bulb.services.lambda_.urls.door import UrlDoor
+from bulb.services.lambda_.urls.registry import UrlRegistry
 from bulb.storage.blobs import BlobStore
 
 
@@ -64,6 +68,7 @@ class LambdaApi:
         account = AccountOperations(store, allotments, options)
         versions = VersionOperations(store, activator, options)
         aliases = AliasOperations(store)
+        urls = UrlOperations(store, options)
         concurrency = ConcurrencyOperations(store, allotments, options)
 
         groups = (
@@ -76,6 +81,7 @@ class LambdaApi:
             account,
             versions,
             aliases,
+            urls,
             layers,
             mappings,
             concurrency,
@@ -85,6 +91,8 @@ class LambdaApi:
 
         self.s3_may_invoke = permissions.s3_may_invoke
         self.policy_of = permissions.policy_of
+        access = UrlAccess(one_permission=options.url_one_permission)
+        self.url_door = UrlDoor(UrlRegistry(store), access, catalog, invoker, options.url_domain)
 
     def _add(self, group: object) -> None:
         """Every public coroutine of a group is the operation of its name."""

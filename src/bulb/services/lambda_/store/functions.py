@@ -19,6 +19,7 @@ from bulb.services.lambda_.store.keys import function_exists, is_function, quali
 from bulb.services.lambda_.store.layers import LayerStore
 from bulb.services.lambda_.store.mappings import MappingStore
 from bulb.services.lambda_.store.policies import PolicyStore
+from bulb.services.lambda_.store.urls import UrlStore
 from bulb.services.lambda_.store.versions import VersionStore
 from bulb.storage.blobs import BlobStore
 from bulb.storage.database import Database
@@ -37,13 +38,14 @@ class LambdaStore:
         self._listeners: list[Listener] = []
         self.versions = VersionStore(database, self._rows, self._changed)
         self.aliases = AliasStore(database, self._changed)
-        self.policies = PolicyStore(database)
+        self.policies = PolicyStore(database, self._changed)
         self.layers = LayerStore(database, blobs)
         self.concurrency = ConcurrencyStore(database)
         self.mappings = MappingStore(database)
+        self.urls = UrlStore(database, self._changed)
 
     def on_change(self, listener: Listener) -> None:
-        """After each commit that changes a version or an alias of a function, `listener` is told which function."""
+        """After each commit that changes a version, alias, policy or URL of a function `listener` is told which one."""
         self._listeners.append(listener)
 
     async def create(

@@ -15,8 +15,9 @@ from bulb.storage.schema.lambda_ import policies
 class PolicyStore:
     """The policies of functions in one database."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, changed: Callable[[FunctionKey], None]) -> None:
         self._database = database
+        self._changed = changed
 
     async def find(self, key: FunctionKey, qualifier: str | None) -> Policy | None:
         """The policy that guards the function as it is named with `qualifier`; no other one counts for that name."""
@@ -41,7 +42,9 @@ class PolicyStore:
                 connection.execute(insert(policies).values(_values(key, qualifier, after)))
             return after
 
-        return await self._database.write(write)
+        changed = await self._database.write(write)
+        self._changed(key)
+        return changed
 
 
 def _is_policy(key: FunctionKey, qualifier: str | None) -> ColumnElement[bool]:

@@ -1,0 +1,1 @@
+"""Function URLs: HTTP requests to a function, and its answers as HTTP."""
