@@ -42,7 +42,9 @@ def texts(value: Any) -> tuple[str, ...]:
 @lru_cache(maxsize=4096)
 def wildcard(pattern: str, *, any_case: bool = False) -> re.Pattern[str]:
     """`*` is any text and `?` any character; everything else is itself."""
-    source = "".join(".*" if one == "*" else "." if one == "?" else re.escape(one) for one in re.sub(r"\*+", "*", pattern))
+    source = "".join(
+        ".*" if one == "*" else "." if one == "?" else re.escape(one) for one in re.sub(r"\*+", "*", pattern)
+    )
     return re.compile(source, re.DOTALL | (re.IGNORECASE if any_case else 0))
 
 

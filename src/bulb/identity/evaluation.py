@@ -63,9 +63,7 @@ def evaluate(
     return verdict
 
 
-def _applies(
-    statement: Statement, action: str, resource: str, context: Context, principal: Principal | None
-) -> bool:
+def _applies(statement: Statement, action: str, resource: str, context: Context, principal: Principal | None) -> bool:
     if principal is not None and not _names_principal(statement, principal):
         return False
     if not _named(statement, "Action", action, any_case=True):
@@ -75,7 +73,7 @@ def _applies(
     try:
         return holds(statement.get("Condition") or {}, context)
     except UnknownOperatorError:
-        return statement["Effect"] == "Deny"
+        return bool(statement["Effect"] == "Deny")
 
 
 def _named(statement: Statement, element: str, name: str, *, any_case: bool) -> bool:

@@ -43,9 +43,7 @@ class UrlAccess:
     def anybody_may(self, url: FunctionUrl, statements: Sequence[Statement], request: Request, now: float) -> bool:
         """Does the policy let those in who did not sign?"""
         context = _context(url, request, None, now)
-        return all(
-            evaluate(statements, action, url.arn, context, ANYBODY) is Verdict.ALLOW for action in self._actions
-        )
+        return all(evaluate(statements, action, url.arn, context, ANYBODY) is Verdict.ALLOW for action in self._actions)
 
     async def caller_may(
         self, url: FunctionUrl, statements: Sequence[Statement], caller: Caller, request: Request, now: float

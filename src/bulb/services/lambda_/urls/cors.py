@@ -32,7 +32,7 @@ def allows(cors: Cors | None, origin: str | None) -> bool:
 
 
 def preflight(cors: Cors | None, request: Request) -> Response | None:
-    """The answer to a browser that asks before it calls; None where this is no such question or nobody may answer it."""
+    """The answer to a browser that asks before it calls; None where it does not, or the function has to answer."""
     headers = request.headers
     if cors is None or request.method != "OPTIONS" or "access-control-request-method" not in headers:
         return None

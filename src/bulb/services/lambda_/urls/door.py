@@ -19,6 +19,7 @@ from bulb.services.lambda_.urls.event import arrival, event
 from bulb.services.lambda_.urls.model import FunctionUrl, Visit
 from bulb.services.lambda_.urls.registry import Route, UrlRegistry
 from bulb.services.lambda_.urls.response import MalformedAnswerError, failed, forbidden, refusal, response
+from bulb.services.lambda_.urls.streaming import collected, streamed
 
 _log = logging.getLogger(__name__)
 # Parsing or making more JSON than this takes longer than a turn of the event loop should.
@@ -72,9 +73,7 @@ class UrlDoor:
             body = await _collected(request.body)
             request.body = BufferedBody(body)
             caller = await visit.authenticate()
-            if caller is None or not await self._access.caller_may(
-                url, route.statements, caller, request, visit.now
-            ):
+            if caller is None or not await self._access.caller_may(url, route.statements, caller, request, visit.now):
                 return forbidden()
         return await self._invoke(url, await self._event(url, visit, body, trace, caller), visit, trace)
 
@@ -93,24 +92,33 @@ class UrlDoor:
     async def _invoke(self, url: FunctionUrl, payload: bytes, visit: Visit, trace: str) -> Response:
         account, region, name = url.key
         resolved = await self._catalog.resolve(account, region, name, url.alias)
-        outcome = await self._invoker.invoke(
-            Invocation(
-                spec=resolved.spec,
-                request_id=visit.request_id,
-                invoked_arn=resolved.invoked_arn,
-                payload=payload,
-                trace_header=f"{trace};Parent={hex_id(16)};Sampled=0" if ";" not in trace else trace,
-            )
+        invocation = Invocation(
+            spec=resolved.spec,
+            request_id=visit.request_id,
+            invoked_arn=resolved.invoked_arn,
+            payload=payload,
+            trace_header=trace if ";" in trace else f"{trace};Parent={hex_id(16)};Sampled=0",
         )
-        if outcome.function_error is not None:
-            return failed()
         try:
-            if len(outcome.payload) <= _INLINE_BYTES:
-                return response(outcome.payload)
-            return await asyncio.to_thread(response, outcome.payload)
+            if url.invoke_mode == "RESPONSE_STREAM":
+                return await streamed(await self._invoker.stream(invocation))
+            return await self._buffered(invocation)
         except MalformedAnswerError as error:
             _log.warning("The answer of %s to a request at its URL is not a response: %s", url.arn, error)
             return failed()
+
+    async def _buffered(self, invocation: Invocation) -> Response:
+        outcome = await self._invoker.invoke(invocation)
+        if outcome.function_error is not None:
+            return failed()
+        if len(outcome.payload) <= _INLINE_BYTES:
+            return _made(outcome.payload)
+        return await asyncio.to_thread(_made, outcome.payload)
+
+
+def _made(payload: bytes) -> Response:
+    """Raises MalformedAnswerError."""
+    return response(payload) if b"\0" not in payload else collected(payload) or response(payload)
 
 
 async def _collected(body: Body) -> bytes:

@@ -49,7 +49,13 @@ def arrival(request: Request, request_id: str, now: float, trace_header: str, be
     forwarded = headers.get("x-forwarded-for", peer)
     source = forwarded.rpartition(",")[2].strip()
     return Arrival(
-        request_id, now, trace_header, source, proto, headers.get("x-forwarded-port", _PORTS.get(proto, "443")), forwarded
+        request_id,
+        now,
+        trace_header,
+        source,
+        proto,
+        headers.get("x-forwarded-port", _PORTS.get(proto, "443")),
+        forwarded,
     )
 
 
@@ -81,9 +87,7 @@ def event(url: FunctionUrl, request: Request, path: str, body: bytes, came: Arri
     return orjson.dumps(made)
 
 
-def _context(
-    url: FunctionUrl, request: Request, path: str, came: Arrival, caller: Caller | None
-) -> dict[str, Any]:
+def _context(url: FunctionUrl, request: Request, path: str, came: Arrival, caller: Caller | None) -> dict[str, Any]:
     made: dict[str, Any] = {
         "accountId": "anonymous" if caller is None else caller.account,
         "apiId": url.url_id,

@@ -1,6 +1,7 @@
 """From a function's answer to an HTTP response. Pure.
 
-An answer with a `statusCode` says itself what the response is; any other is the body of a 200. One that cannot be made
+An answer with a `statusCode` says itself what the response is; any other is the body of a 200, also one that is no
+JSON, which only streams and runtimes of one's own can make. One that cannot be made
 into HTTP is the function's mistake: 502, as for a function that failed.
 """
 
@@ -17,6 +18,7 @@ from bulb.http.message import Response
 
 TYPE = "content-type"
 JSON = "application/json"
+BYTES = "application/octet-stream"
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 # The connection's own; what a function says of them is dropped.
@@ -41,7 +43,10 @@ class Head:
 
 def response(payload: bytes) -> Response:
     """The response a function's answer stands for. Raises MalformedAnswerError."""
-    answer = _parsed(payload)
+    try:
+        answer = _parsed(payload)
+    except ValueError:
+        return Response(200, [(TYPE, BYTES)], payload)
     if not isinstance(answer, dict) or "statusCode" not in answer:
         body = answer.encode() if isinstance(answer, str) else _compact(answer)
         return Response(200, [(TYPE, JSON)], body)
@@ -88,8 +93,8 @@ def _parsed(payload: bytes) -> Any:
         pass
     try:
         return json.loads(payload)  # NaN and lone surrogates, which runtimes let through
-    except (ValueError, RecursionError):
-        raise MalformedAnswerError("the answer is not JSON") from None
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def _compact(value: Any) -> bytes:
