@@ -287,7 +287,8 @@ def test_time_runs_out_in_the_middle(aws: Any) -> None:
 
 def test_a_streaming_handler_is_told_about_its_invocation(aws: Any, node: str) -> None:
     streamed = stream(aws, node, {"do": "context"})
-    assert json.loads(streamed.payload) == [streamed.response["ResponseMetadata"]["RequestId"], True, True]
+    waits = NODE != "nodejs24.x"
+    assert json.loads(streamed.payload) == [streamed.response["ResponseMetadata"]["RequestId"], waits, True]
 
 
 def test_a_whole_answer_has_the_limit_of_whole_answers(aws: Any, node: str) -> None:

@@ -15,6 +15,7 @@ from bulb.environments.runtime_api import RuntimeSession
 from bulb.environments.streaming import Chunks, Pace, ResponseStream
 from bulb.http.body import ClientGoneError
 from bulb.http.message import Request, Response
+from bulb.http.server import serve_tcp
 
 MB = 1_048_576
 STREAMING = {"lambda-runtime-function-response-mode": "streaming", "content-type": "text/plain"}
@@ -253,3 +254,85 @@ def test_what_is_over_the_burst_waits_for_its_time() -> None:
         assert stream.size == 26 * MB
 
     asyncio.run(asyncio.wait_for(main(), 10))
+
+
+def test_an_invocation_that_is_over_lets_go_of_a_runtime_that_waits() -> None:
+    async def main() -> None:
+        stream = ResponseStream(MovableClock(), Pace(0))
+        waiting = asyncio.ensure_future(stream.put(bytes(MB)))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        stream.finish()
+        await waiting
+        assert [len(chunk) async for chunk in Chunks(stream)] == [MB]  # what came is still for the caller
+
+    asyncio.run(asyncio.wait_for(main(), 10))
+
+
+HEAD = (
+    b"POST /2018-06-01/runtime/invocation/id/response HTTP/1.1\r\nHost: r\r\nTransfer-Encoding: chunked\r\n"
+    b"Lambda-Runtime-Function-Response-Mode: streaming\r\nContent-Type: text/plain\r\n"
+    b"Trailer: Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body\r\n\r\n"
+)
+NEXT = b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: r\r\n\r\n"
+
+
+async def by_socket(
+    test: Callable[
+        [asyncio.StreamReader, asyncio.StreamWriter, ResponseStream, "asyncio.Future[Reply]"], Awaitable[None]
+    ],
+) -> None:
+    """A runtime on a socket, with an event in hand."""
+    loop = asyncio.get_running_loop()
+    session, stream = RuntimeSession(loop), ResponseStream(MovableClock(), Pace(0))
+    work = session.give(Event("id", "arn", b"{}", "Root=1", None, stream), 1)
+    server = await serve_tcp(session.handle)
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(NEXT)
+        assert b"200 OK" in await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(2)
+        await test(reader, writer, stream, work.done)
+        writer.close()
+    finally:
+        await server.close()
+
+
+def test_by_socket_the_first_chunk_arrives_while_the_second_is_not_sent() -> None:
+    async def test(
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        stream: ResponseStream,
+        done: "asyncio.Future[Reply]",
+    ) -> None:
+        chunks = Chunks(stream)
+        writer.write(HEAD + b"3\r\none\r\n")
+        assert await anext(chunks) == b"one"
+        assert stream.began.result() == "text/plain"
+        document = b'{"errorType":"Error","errorMessage":"late"}'
+        body = b"Lambda-Runtime-Function-Error-Body: " + base64.b64encode(document)
+        writer.write(b"3\r\ntwo\r\n0\r\nLambda-Runtime-Function-Error-Type: Error\r\n" + body + b"\r\n\r\n")
+        assert await anext(chunks) == b"two"
+        assert await done == Reply(document, "error", "Function.Unknown")
+        assert b"202 Accepted" in await reader.readuntil(b"\r\n\r\n")
+
+    asyncio.run(asyncio.wait_for(by_socket(test), 10))
+
+
+@pytest.mark.parametrize("how", ["leaves", "breaks the framing"])
+def test_by_socket_a_response_without_an_end_is_truncated(how: str) -> None:
+    async def test(
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        stream: ResponseStream,
+        done: "asyncio.Future[Reply]",
+    ) -> None:
+        writer.write(HEAD + b"3\r\none\r\n")
+        assert await anext(Chunks(stream)) == b"one"
+        if how == "leaves":
+            writer.close()
+        else:
+            writer.write(b"zz\r\n")
+        assert (await done).error_type == "Runtime.TruncatedResponse"
+
+    asyncio.run(asyncio.wait_for(by_socket(test), 10))

@@ -118,7 +118,7 @@ class ResponseStream:
         if not self._abandoned and (seconds := self._pace.take(len(data), self._clock.now())):
             await self._clock.sleep(seconds)
         self.add(data)
-        while self._waiting > _WAITING_BYTES:
+        while self._waiting > _WAITING_BYTES and not self._over:
             self._room = self._loop.create_future()
             await self._room
 
