@@ -187,6 +187,37 @@ def test_environments_are_not_started_faster_than_the_scaling_rate(tmp_path: Any
         first.join()
 
 
+def test_an_event_that_finds_no_room_comes_back_and_runs_once(tmp_path: Any) -> None:
+    with running_bulb(tmp_path / "data") as server:
+        aws = server.client("lambda")
+        create(aws, "patient", SLOW, Timeout=20)
+        aws.put_function_concurrency(FunctionName="patient", ReservedConcurrentExecutions=1)
+        first = running(server, "patient", tenths=8)
+        accepted = aws.invoke(FunctionName="patient", InvocationType="Event", Payload=b"{}")
+        assert accepted["StatusCode"] == 202
+        first.join()
+
+        def twice() -> bool:
+            server.clock.advance(1)
+            return reports(server, "patient") == 2
+
+        until(twice, "the event to run", every=0.1)
+
+
+def test_a_streamed_call_is_counted_and_refused_like_any_other(bulb: Running) -> None:
+    aws = bulb.client("lambda")
+    create(aws, "streamed-one", SLOW, Timeout=20)
+    aws.put_function_concurrency(FunctionName="streamed-one", ReservedConcurrentExecutions=1)
+    answer = aws.invoke_with_response_stream(FunctionName="streamed-one", Payload=b"{}")
+    assert b"".join(event["PayloadChunk"]["Payload"] for event in answer["EventStream"] if "PayloadChunk" in event)
+    first = running(bulb, "streamed-one")
+    with pytest.raises(ClientError) as refused:
+        aws.invoke_with_response_stream(FunctionName="streamed-one", Payload=b"{}")
+    assert refused.value.response["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
+    first.join()
+    aws.delete_function_concurrency(FunctionName="streamed-one")
+
+
 def test_a_reservation_outlives_kill_nine(tmp_path: Any) -> None:
     server = Process(tmp_path / "data")
     server.start()

@@ -65,9 +65,11 @@ class Allotments:
         catalog.serve_aliases(self._serving)
 
     async def load(self) -> None:
-        """Apply everything that is stored."""
-        for key in await self._store.functions():
-            await self.refresh(key)
+        """Apply everything that is stored: reservations before this returns, environments in the background."""
+        for key, executions in await self._store.reservations():
+            self._books.reserve(key, executions)
+        for key in await self._store.provisioned():
+            self._changed(key)
 
     async def refresh(self, key: FunctionKey) -> None:
         """Apply what a function has now; it counts when this returns, and environments are on their way."""

@@ -30,14 +30,21 @@ class ConcurrencyStore:
 
         return await self._database.read(read)
 
-    async def functions(self) -> list[FunctionKey]:
-        """Every function that has something reserved or provisioned, of all accounts."""
+    async def reservations(self) -> list[tuple[FunctionKey, int]]:
+        """Every function of every account that has something reserved, and how much."""
+
+        def read(connection: Connection) -> list[tuple[FunctionKey, int]]:
+            rows = connection.execute(select(reserved))
+            return [(FunctionKey(row.account, row.region, row.name), row.executions) for row in rows]
+
+        return await self._database.read(read)
+
+    async def provisioned(self) -> list[FunctionKey]:
+        """Every function of every account that has something provisioned."""
 
         def read(connection: Connection) -> list[FunctionKey]:
-            keys = select(reserved.c.account, reserved.c.region, reserved.c.name).union(
-                select(provisioned.c.account, provisioned.c.region, provisioned.c.name)
-            )
-            return [FunctionKey(row.account, row.region, row.name) for row in connection.execute(keys)]
+            query = select(provisioned.c.account, provisioned.c.region, provisioned.c.name).distinct()
+            return [FunctionKey(row.account, row.region, row.name) for row in connection.execute(query)]
 
         return await self._database.read(read)
 
