@@ -126,7 +126,7 @@ class Environment:
 
     async def invoke(self, event: Event) -> Reply:
         """Hand `event` to the function and wait for its end, at most the function's timeout."""
-        if self._state is State.READY and self.sandbox.exited.done():
+        if self._state is State.READY and self.sandbox.runtime_exited.done():
             await self._break()  # it ended while idle: nobody's failure, the event gets a new process
         fresh_process = self._state is not State.BROKEN
         self._state = move(self._state, State.BUSY)
@@ -218,7 +218,7 @@ class Environment:
                 work.done.set_result(_exit_reply(request_id, ended.result()))
 
         timer = loop.call_later(max(seconds, 0.0), out_of_time)
-        exited = self.sandbox.exited
+        exited = self.sandbox.runtime_exited
         exited.add_done_callback(process_ended)
         try:
             return await work.done
@@ -266,18 +266,18 @@ class Environment:
 
     async def _runtime_init(self, incarnation: Incarnation, limit_s: float, request_id: str) -> Reply | None:
         """None when the runtime has asked for its first event, else what became of it."""
-        ready, exited = incarnation.session.ready, self.sandbox.exited
+        ready, exited = incarnation.session.ready, self.sandbox.runtime_exited
         await asyncio.wait((ready, exited), timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
         if ready.done():
             failure = ready.result()
-            return _init_reply(failure) if failure else None
+            return _init_reply(failure, request_id) if failure else None
         if exited.done():
             return _exit_reply(request_id, exited.result())
         return _TIMED_OUT
 
     async def _extensions_init(self, incarnation: Incarnation, until: float, request_id: str) -> Reply | None:
         """None when every extension has asked for its first event, else what became of one."""
-        exited = self.sandbox.exited
+        exited = self.sandbox.runtime_exited
         await incarnation.extensions.ready(exited, until)
         if exited.done():
             return _exit_reply(request_id, exited.result())
@@ -299,7 +299,7 @@ class Environment:
             await self._asks(session, _ASKS_WITHIN_S)
         if self._state is not State.BUSY:
             return  # ended from outside while we waited
-        if session.is_waiting or self.sandbox.exited.done():
+        if session.is_waiting or self.sandbox.runtime_exited.done():
             await self._rest(session)
         else:
             self._finish_by = finish_by
@@ -307,12 +307,12 @@ class Environment:
 
     async def _asks(self, session: RuntimeSession, seconds: float) -> None:
         """Return when the runtime asks for its next event or ends, at the latest after `seconds`."""
-        either = (session.asking(), self.sandbox.exited)
+        either = (session.asking(), self.sandbox.runtime_exited)
         await asyncio.wait(either, timeout=max(seconds, 0.0), return_when=asyncio.FIRST_COMPLETED)
 
     async def _rest(self, session: RuntimeSession) -> None:
         """Ready when the runtime waits for an event and can be trusted with one, else broken."""
-        if session.is_waiting and not session.confused and not self.sandbox.exited.done():
+        if session.is_waiting and not session.confused and not self.sandbox.runtime_exited.done():
             self._state = move(self._state, State.READY)
         else:
             await self._break()
@@ -347,7 +347,7 @@ class Environment:
         if self._is_sound(incarnation, reply):
             soon = time.perf_counter() + _ASKS_WITHIN_S
             await self._asks(incarnation.session, _ASKS_WITHIN_S)
-            await incarnation.extensions.ready(self.sandbox.exited, soon)
+            await incarnation.extensions.ready(self.sandbox.runtime_exited, soon)
             if (
                 self._state is State.BUSY
                 and incarnation.session.is_waiting
@@ -370,9 +370,9 @@ class Environment:
         else:
             until = extended.started + extended.timeout_s
             await self._asks(session, until - time.perf_counter())
-            await extensions.ready(self.sandbox.exited, until)
+            await extensions.ready(self.sandbox.runtime_exited, until)
             if not session.is_waiting or not extensions.session.all_ready:
-                failed = self.sandbox.exited.done() or extensions.session.fatal_error is not None
+                failed = self.sandbox.runtime_exited.done() or extensions.session.fatal_error is not None
                 reason = "FAILURE" if failed else "TIMEOUT"
                 extended.reply = Reply(b"", "error", "Extension.Crash") if failed else _TIMED_OUT
         if self._state is not State.FINISHING:
@@ -388,7 +388,7 @@ class Environment:
         """Whether these processes can be given another event once they ask for it."""
         return (
             reply.status != "timeout"
-            and not self.sandbox.exited.done()
+            and not self.sandbox.runtime_exited.done()
             and not incarnation.session.confused
             and incarnation.extensions.session.fatal_error is None
             and self._init_state() is None
@@ -417,7 +417,7 @@ class Environment:
         incarnation = self._incarnation
         if incarnation is not None and incarnation.extensions:
             self._frozen = False
-            await incarnation.extensions.shut_down(reason, self.sandbox.exited)
+            await incarnation.extensions.shut_down(reason, self.sandbox.runtime_exited)
             incarnation.drain_log()
 
     def _report(
@@ -473,5 +473,7 @@ def _exit_reply(request_id: str, ended: Exit) -> Reply:
     return failures.exited(request_id, ended.status, ended.signal)
 
 
-def _init_reply(failure: InitFailure) -> Reply:
+def _init_reply(failure: InitFailure, request_id: str) -> Reply:
+    if failure.not_started is not None:
+        return failures.not_started(request_id, failure.error_type, failure.not_started)
     return Reply(failure.payload, "error", failure.error_type)

@@ -34,7 +34,7 @@ class EnvironmentFactory:
 
         Raises AwsError InvalidRuntimeException when this machine cannot run the runtime.
         """
-        if spec.snap_start:
+        if spec.snap_start and spec.wrapper is None:  # a copy cannot have been started through it
             return await self.snapshots.restore(spec)
         sandbox = await self._sandbox(spec)
         now = self.clock.now()
@@ -50,8 +50,9 @@ class EnvironmentFactory:
 
     async def _sandbox(self, spec: FunctionSpec) -> Sandbox:
         image, code = await self.materials.image(spec), await self.materials.code(spec)
-        if (blank := self.stock.take(image)) is not None:
+        supervised = image.supervised or spec.wrapper is not None
+        if supervised == image.supervised and (blank := self.stock.take(image)) is not None:
             await blank.claim(limits(spec), code)
             return blank
         self.stock.keep(image)
-        return await self.sandboxes.start(image, limits(spec), code)
+        return await self.sandboxes.start(image, limits(spec), code, supervised=supervised)

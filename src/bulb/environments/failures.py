@@ -50,6 +50,11 @@ def exited(request_id: str, status: int | None, signal_number: int | None) -> Re
     return Reply(_document("Runtime.ExitError", text), "error", "Runtime.ExitError")
 
 
+def not_started(request_id: str, error_type: str, reason: str) -> Reply:
+    """The runtime could not be started."""
+    return Reply(_document(error_type, f"RequestId: {request_id} Error: {reason}"), "error", error_type)
+
+
 def response_too_large(limit: int) -> Reply:
     """The function answered more than `limit` bytes."""
     text = f"Response payload size exceeded maximum allowed payload size ({limit} bytes)."

@@ -3,8 +3,8 @@
 import asyncio
 
 from bulb.core.errors import AwsError
-from bulb.runtimes.catalogue import RUNTIMES
-from bulb.runtimes.image import Images
+from bulb.runtimes.catalogue import RUNTIMES, Runtime
+from bulb.runtimes.image import Images, RuntimeImage
 from bulb.runtimes.interpreters import Interpreters, Missing
 from bulb.sandbox.host import SandboxHost
 from bulb.sandbox.model import Image
@@ -33,10 +33,7 @@ class PreparedImages:
         async with self._locks.setdefault(key, asyncio.Lock()):
             if image := self._ready.get(key):
                 return image
-            found = await self._interpreters.find(RUNTIMES[runtime])
-            if isinstance(found, Missing):
-                raise AwsError("InvalidRuntimeException", str(found), status=502)
-            built = await self._images.image(found, sdk=sdk)
+            built = await self._build(RUNTIMES[runtime], sdk)
             image = Image(
                 name=built.name,
                 language=built.language,
@@ -46,7 +43,16 @@ class PreparedImages:
                 run=built.run,
                 forks=built.forks,
                 environment=built.environment,
+                supervised=built.supervised,
             )
             await self._sandboxes.prepare(image)
             self._ready[key] = image
             return image
+
+    async def _build(self, runtime: Runtime, sdk: bool) -> RuntimeImage:
+        if runtime.family == "provided":
+            return await self._images.provided(runtime)
+        found = await self._interpreters.find(runtime)
+        if isinstance(found, Missing):
+            raise AwsError("InvalidRuntimeException", str(found), status=502)
+        return await self._images.image(found, sdk=sdk)

@@ -41,6 +41,11 @@ class FunctionSpec:
     variables: Mapping[str, str] = field(default_factory=dict)
     active_tracing: bool = False
 
+    @property
+    def wrapper(self) -> str | None:
+        """The program a managed runtime is started through; OS-only runtimes do not look at it."""
+        return None if self.runtime.startswith("provided") else self.variables.get("AWS_LAMBDA_EXEC_WRAPPER") or None
+
 
 @dataclass(frozen=True, slots=True)
 class Event:

@@ -301,7 +301,7 @@ class ProvisionedEnvironments:
         shelf.alive.add(environment)
         shelf.idle.append(environment)
         self._pool.rest(environment)
-        environment.sandbox.exited.add_done_callback(lambda _: self._look())
+        environment.sandbox.runtime_exited.add_done_callback(lambda _: self._look())
         self._counted(shelf.spec.ref, len(shelf.alive))
 
     def _failed(self, shelf: _Shelf, why: str) -> None:
@@ -314,4 +314,6 @@ def _all_settled(shelves: Iterable[_Shelf]) -> bool:
 
 def _is_good(environment: Environment) -> bool:
     """It can take an event at once."""
-    return environment.state is State.READY and not environment.retired and not environment.sandbox.exited.done()
+    return (
+        environment.state is State.READY and not environment.retired and not environment.sandbox.runtime_exited.done()
+    )

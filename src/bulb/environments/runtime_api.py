@@ -57,10 +57,11 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class InitFailure:
-    """The runtime reported that it could not initialise. `payload` is its error document."""
+    """The runtime reported that it could not initialise, with its error document; or it could not even be started."""
 
     error_type: str
     payload: bytes
+    not_started: str | None = None
 
 
 class RuntimeSession:
@@ -101,6 +102,12 @@ class RuntimeSession:
         if self._asking is None or self._asking.done():
             self._asking = self._loop.create_future()
         return self._asking
+
+    def not_started(self, error_type: str, reason: str) -> None:
+        """There is no process: `reason` is for whoever wanted it."""
+        self._state = "InitError"
+        if not self.ready.done():
+            self.ready.set_result(InitFailure(error_type, b"", reason))
 
     def close(self) -> None:
         """The process is gone: whoever still waits for an event for it stops waiting."""

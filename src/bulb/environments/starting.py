@@ -8,6 +8,7 @@ from bulb.core.facts import EnvironmentRef, Facts
 from bulb.environments.credentials import ContainerCredentials
 from bulb.environments.extensions import Extensions
 from bulb.environments.incarnation import Incarnation
+from bulb.environments.launching import launch
 from bulb.environments.model import FunctionSpec
 from bulb.environments.ports import EnvironmentLog, Roles
 from bulb.http.message import Handler
@@ -61,7 +62,10 @@ class Starter:
         extensions = Extensions(spec, ref, sandbox, log, self.facts, self.clock)
         variables["AWS_LAMBDA_METADATA_TOKEN"] = extensions.metadata.token
         incarnation = Incarnation(sandbox, log, self.endpoint, extensions, provider.handle if provider else None)
-        await incarnation.connect({**variables, **sandbox.variables}, spec.handler)
+        told = {**variables, **sandbox.variables}
+        await incarnation.connect(told, spec.handler)
+        if sandbox.is_supervised and (failure := await launch(sandbox, spec, told, log)) is not None:
+            incarnation.session.not_started(failure.error_type, failure.reason)
         return incarnation
 
     async def reconnect(

@@ -69,8 +69,8 @@ _ALL = (
     *_family("ruby", "", State.DEPRECATED, "2.5", "2.7", "3.2"),
     *_family("ruby", "", State.KNOWN, "3.3", "3.4", "4.0"),
     Runtime("provided", "provided", "al1", State.DEPRECATED),
-    Runtime("provided.al2", "provided", "al2", State.KNOWN),
-    Runtime("provided.al2023", "provided", "al2023", State.KNOWN),
+    Runtime("provided.al2", "provided", "al2", State.RUN),
+    Runtime("provided.al2023", "provided", "al2023", State.RUN),
     *_family("nodejs", ".x", State.KNOWN, "26"),
     *_family("python", "", State.KNOWN, "3.15"),
     *_family("java", ".al2023", State.KNOWN, "8"),
@@ -78,7 +78,8 @@ _ALL = (
     Runtime("custom", "custom", "", State.KNOWN),
 )
 RUNTIMES = {runtime.identifier: runtime for runtime in _ALL}
-RUNNABLE = tuple(runtime for runtime in _ALL if runtime.state is State.RUN)
+# Those that need an interpreter found on the machine; a function of an OS-only runtime brings its own program.
+RUNNABLE = tuple(runtime for runtime in _ALL if runtime.state is State.RUN and runtime.family != "provided")
 
 
 def runtime(identifier: str) -> Runtime | None:

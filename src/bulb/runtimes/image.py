@@ -62,6 +62,7 @@ class RuntimeImage:
     run: str | None
     forks: bool
     environment: Mapping[str, str]
+    supervised: bool = False
 
 
 class Images:
@@ -86,6 +87,22 @@ class Images:
             if image is None:
                 image = self._built[interpreter, sdk] = await asyncio.to_thread(self._build, interpreter, sdk)
         return image
+
+    async def provided(self, runtime: Runtime) -> RuntimeImage:
+        """The image of an OS-only runtime: the machine's programs, and nothing at /var/lang and /var/runtime."""
+        empty = self._root / "provided"
+        await asyncio.to_thread(empty.mkdir, mode=0o755, parents=True, exist_ok=True)
+        return RuntimeImage(
+            name=runtime.identifier,
+            language=empty,
+            runtime=empty,
+            command=(),
+            prepare=None,
+            run=None,
+            forks=False,
+            environment=MappingProxyType(base_variables(runtime)),
+            supervised=True,
+        )
 
     def _build(self, interpreter: Interpreter, sdk: bool) -> RuntimeImage:
         runtime = RUNTIMES[interpreter.runtime]

@@ -9,12 +9,17 @@ import { loadHandler } from './handler.mjs';
 import { Loop } from './loop.mjs';
 import { rehearse } from './rehearse.mjs';
 import { RuntimeApi } from './runtime_api.mjs';
-import { settle } from './start.mjs';
+import { adoptLog, settle } from './start.mjs';
 
-const api = new RuntimeApi(3);
-await rehearse();
-const start = await api.start();
-settle(start.environment);
+// Started by a wrapper (AWS_LAMBDA_EXEC_WRAPPER) it has the function's whole environment from the beginning.
+const place = process.env.AWS_LAMBDA_RUNTIME_API;
+const api = new RuntimeApi(place ?? 3);
+let start;
+if (place === undefined) {
+  await rehearse();
+  start = await api.start();
+  settle(start.environment);
+} else start = { handler: process.env._HANDLER, log_fd: adoptLog() };
 installConsole(start.log_fd);
 
 const loop = new Loop(api);

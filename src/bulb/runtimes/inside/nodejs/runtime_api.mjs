@@ -3,7 +3,7 @@
 // A report and the request for the next event leave in one write. The server is known (HTTP/1.1, Content-Length always
 // present), so little has to be parsed. The socket keeps the process alive only while it waits for an event: while a
 // handler runs, an event loop with nothing left to do must be noticed (beforeExit).
-import { Socket } from 'node:net';
+import { connect, Socket } from 'node:net';
 import { ResponseStream } from './response_stream.mjs';
 
 const COMMON = `Host: 127.0.0.1:9001\r\nUser-Agent: aws-lambda-nodejs/${process.version}\r\n`;
@@ -19,9 +19,9 @@ export class RuntimeApi {
   #wake = null;
   #asked = false;
 
-  /** `descriptor` is our end of the socketpair. */
-  constructor(descriptor) {
-    this.#socket = new Socket({ fd: descriptor, readable: true, writable: true });
+  /** `place` is our end of the socketpair, a descriptor, or `host:port` for one that was started by a wrapper. */
+  constructor(place) {
+    this.#socket = typeof place === 'number' ? inherited(place) : connected(place);
     this.#socket.on('data', (chunk) => this.#received(chunk));
     this.#socket.on('error', () => process.exit(0));
     this.#socket.on('close', () => process.exit(0)); // the host let go of this environment
@@ -116,6 +116,15 @@ export class RuntimeApi {
       wake();
     }
   }
+}
+
+function inherited(fd) {
+  return new Socket({ fd, readable: true, writable: true });
+}
+
+function connected(place) {
+  const [host, port] = place.split(':');
+  return connect({ host, port: Number(port), noDelay: true });
 }
 
 function reportText(headers, kind, body, cause) {

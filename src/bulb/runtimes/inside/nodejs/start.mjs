@@ -1,4 +1,5 @@
 // Makes a blank process look as if it had been started for this function.
+import { fstatSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import v8 from 'node:v8';
 
@@ -11,6 +12,17 @@ export function settle(environment) {
   if (environment.LAMBDA_TASK_ROOT) process.chdir(environment.LAMBDA_TASK_ROOT);
   require('node:module')._initPaths(); // NODE_PATH is read only once
   applyOptions((environment.NODE_OPTIONS ?? '').split(/\s+/).filter(Boolean));
+}
+
+/** The log's descriptor, if a wrapper left it open: still the pipe we were told of. */
+export function adoptLog() {
+  const descriptor = Number(process.env._LAMBDA_TELEMETRY_LOG_FD);
+  delete process.env._LAMBDA_TELEMETRY_LOG_FD;
+  try {
+    return fstatSync(descriptor).isFIFO() ? descriptor : null;
+  } catch {
+    return null;
+  }
 }
 
 /** Make `process.env` exactly this. What is right already stays untouched: setting TZ alone costs some milliseconds. */

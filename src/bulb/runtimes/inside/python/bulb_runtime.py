@@ -8,11 +8,13 @@ documents are AWS's; what is done here is to make the forked process look as if 
 
 import atexit
 import contextlib
+import importlib
 import io
 import json
 import os
 import site
 import socket
+import stat
 import sys
 import threading
 import time
@@ -87,6 +89,44 @@ def run(api_fd: int, restorer: Any = None) -> NoReturn:
     _end(status)
 
 
+def run_as_program() -> NoReturn:
+    """The same for an interpreter of its own, started by a wrapper with the function's whole environment.
+
+    The wrapper may have closed any descriptor, so the Runtime API is reached over TCP.
+    """
+    status = 1
+    try:
+        _open_streams()
+        _adopt_log()
+        _name_interactive_builtins()
+        _set_search_path()
+        # The interpreter runs without `site`; tools that instrument a function by a wrapper count on this part of it.
+        with contextlib.suppress(ImportError):
+            importlib.import_module("sitecustomize")
+        host, _, port = os.environ["AWS_LAMBDA_RUNTIME_API"].rpartition(":")
+        connection = socket.create_connection((host, int(port)))
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        serve(connection, os.environ["_HANDLER"])
+    except SystemExit as stop:
+        status = _exit_status(stop)
+    except BaseException:
+        traceback.print_exc()
+    _end(status)
+
+
+def _adopt_log() -> None:
+    """Use the log descriptor only if it is still the pipe we were told of."""
+    try:
+        fd = int(os.environ["_LAMBDA_TELEMETRY_LOG_FD"])
+        is_ours = stat.S_ISFIFO(os.fstat(fd).st_mode)
+    except (KeyError, ValueError, OSError):
+        is_ours = False
+    if is_ours:
+        os.set_inheritable(fd, False)
+    else:
+        os.environ.pop("_LAMBDA_TELEMETRY_LOG_FD", None)
+
+
 def read_start(connection: socket.socket) -> dict[str, Any]:
     """The start message. Raises SystemExit when the host goes away instead."""
     size = int.from_bytes(_exactly(connection, 4), "big")
@@ -121,8 +161,6 @@ def serve(connection: socket.socket, handler: str, restorer: Any = None) -> None
     from bulb_runtime_json import marshaller
 
     if os.environ.get("AWS_LAMBDA_LOG_FORMAT") or os.environ.get("AWS_LAMBDA_LOG_LEVEL"):
-        import importlib
-
         importlib.reload(bootstrap)
     BaseLambdaRuntimeClient.marshaller = marshaller()
     bootstrap.run(handler, SocketRuntimeClient(connection, restorer))
