@@ -99,15 +99,15 @@ def _is_among(named: Any, principal: Principal) -> bool:
         return True
     if not isinstance(named, Mapping):
         return False
+    if "*" in texts(named.get("AWS", ())):
+        return True  # another way to write the same
     if principal.service is not None:
         return principal.service in texts(named.get("Service", ()))
     return any(_is_one(name, principal) for name in texts(named.get("AWS", ())))
 
 
 def _is_one(name: str, principal: Principal) -> bool:
-    """A name of the AWS kind: everybody, an account (all in it), or the ARN of a user, a role or a session."""
-    if name == "*":
-        return True
+    """A name of the AWS kind: an account (all in it), or the ARN of a user, a role or a session."""
     if principal.arn is None:
         return False
     if name in (principal.arn, principal.account):

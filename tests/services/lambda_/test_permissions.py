@@ -309,7 +309,7 @@ def test_whom_a_statement_lets_in(arguments: dict[str, Any], allowed: bool) -> N
         ({"Resource": f"{ARN}:f:*"}, False),
         ({"Resource": [f"{ARN}:other", f"{ARN}:f"]}, True),
         ({"Condition": {"StringEquals": {"aws:SourceAccount": ["1", "000000000000"]}}}, True),
-        ({"Condition": {"NumericLessThan": {"aws:SourceAccount": "1"}}}, False),
+        ({"Condition": {"NumericLessThan": {"aws:SourceAccount": "0"}}}, False),
     ],
 )
 def test_whom_a_whole_policy_lets_in(statement: dict[str, Any], allowed: bool) -> None:

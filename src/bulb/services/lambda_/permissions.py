@@ -1,12 +1,12 @@
 """Resource policies: from AddPermission's arguments to a statement, and whether a statement lets S3 in. Pure."""
 
-import fnmatch
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from bulb.core.errors import AwsError
+from bulb.identity.evaluation import Principal, Verdict, evaluate
 from bulb.identity.policy import check_resource_policy
 from bulb.services.lambda_ import errors
 from bulb.services.lambda_.model import Policy
@@ -128,53 +128,5 @@ def allows_service(
     if policy is None:
         return False
     context = {"aws:sourcearn": source_arn, "aws:sourceaccount": source_account}
-    effects = {
-        statement["Effect"]
-        for statement in policy.statements
-        if _is_about(statement, service, function_arn) and _holds(statement, context)
-    }
-    return effects == {"Allow"}
-
-
-def _is_about(statement: Mapping[str, Any], service: str, function_arn: str) -> bool:
-    """Whom, what and where it speaks of; each with its negation."""
-    who = statement.get("Principal", statement.get("NotPrincipal"))
-    is_named = who == "*" or service in _texts(who.get("Service", ())) or "*" in _texts(who.get("AWS", ()))
-    return (
-        is_named == ("Principal" in statement)
-        and _covers(statement, "Action", "lambda:InvokeFunction")
-        and _covers(statement, "Resource", function_arn)
-    )
-
-
-def _covers(statement: Mapping[str, Any], member: str, value: str) -> bool:
-    patterns = _texts(statement.get(member, statement.get(f"Not{member}", ())))
-    return any(_is_like(value.lower(), pattern.lower()) for pattern in patterns) == (member in statement)
-
-
-def _holds(statement: Mapping[str, Any], context: Mapping[str, str]) -> bool:
-    """Every condition is met. One that is not understood counts against the caller: met in a Deny, not in an Allow."""
-    conditions: Mapping[str, Mapping[str, Any]] = statement.get("Condition", {})
-    for operator, tests in conditions.items():
-        for name, expected in tests.items():
-            met = _matches(operator, _texts(expected), context.get(name.lower()))
-            if not (statement["Effect"] == "Deny" if met is None else met):
-                return False
-    return True
-
-
-def _matches(operator: str, expected: Sequence[str], actual: str | None) -> bool | None:
-    match operator:
-        case "ArnLike" | "ArnEquals" | "StringLike":
-            return actual is not None and any(_is_like(actual, pattern) for pattern in expected)
-        case "StringEquals":
-            return actual in expected
-    return None
-
-
-def _is_like(value: str, pattern: str) -> bool:
-    return fnmatch.fnmatchcase(value, pattern.replace("[", "[[]"))
-
-
-def _texts(value: str | Sequence[str]) -> Sequence[str]:
-    return (value,) if isinstance(value, str) else value
+    asking = Principal(service=service)
+    return evaluate(policy.statements, "lambda:InvokeFunction", function_arn, context, asking) is Verdict.ALLOW
