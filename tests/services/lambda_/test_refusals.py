@@ -110,10 +110,6 @@ CREATE_ONLY: list[tuple[dict[str, Any], str]] = [
     ({"PublishTo": "LATEST_PUBLISHED"}, "PublishTo"),
     ({"PackageType": "Image", "Code": {"ImageUri": "r/i:1"}}, "functions made from container images"),
     ({"TenancyConfig": {"TenantIsolationMode": "PER_TENANT"}}, "TenancyConfig"),
-    (
-        {"CodeSigningConfigArn": "arn:aws:lambda:us-east-1:000000000000:code-signing-config:csc-00000000000000000"},
-        "CodeSigningConfigArn",
-    ),
     ({"Architectures": ["arm64"]}, "Architectures arm64 on this machine (x86_64)"),
 ]
 

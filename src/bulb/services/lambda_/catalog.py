@@ -13,6 +13,7 @@ from bulb.core.errors import AwsError, BulbError
 from bulb.core.facts import FunctionRef
 from bulb.environments.model import FunctionSpec
 from bulb.invoke.model import Resolved
+from bulb.runtimes.catalogue import RUNTIMES
 from bulb.services.lambda_ import errors, outside, snapstart
 from bulb.services.lambda_.activation import Activator
 from bulb.services.lambda_.model import LATEST, Alias, Definition, FunctionKey, FunctionRecord
@@ -150,6 +151,7 @@ class Catalog:
     async def spec(self, ref: FunctionRef, running: Definition) -> FunctionSpec:
         """What environments of a definition are made from."""
         outside.check_runnable(running.vpc, running.file_systems)
+        _check_pin(running, ref.region)
         code = await self._packages.folder(running.code)
         layers = tuple([await self._packages.folder(layer.code) for layer in running.layers])
         return FunctionSpec(
@@ -187,3 +189,14 @@ class Catalog:
         """Look everything about a function up again."""
         self._changes += 1
         self._cache.pop(key, None)
+
+
+def _check_pin(running: Definition, region: str) -> None:
+    """Raises InvalidRuntimeException when the function insists on a build of its runtime that is not here."""
+    if running.runtime_pin not in (None, RUNTIMES[running.runtime].version_arn(region)):
+        raise AwsError(
+            "InvalidRuntimeException",
+            f"The function is pinned to the runtime version {running.runtime_pin}, which is not the one of "
+            f"{running.runtime} that is here. Change it with PutRuntimeManagementConfig.",
+            status=502,
+        )

@@ -80,7 +80,8 @@ class Definition:
     """Code and configuration: what an environment is made from.
 
     `identity` is new with every definition, also when nothing differs: environments of another one are not reused.
-    `variables` is None when the caller never sent an Environment.
+    `variables` is None when the caller never sent an Environment. `runtime_pin` is the ARN of the only build of the
+    runtime that will do.
     """
 
     identity: str
@@ -100,6 +101,8 @@ class Definition:
     tracing: str = "PassThrough"
     vpc: Vpc | None = None
     file_systems: tuple[FileSystem, ...] = ()
+    update_runtime_on: str = "Auto"
+    runtime_pin: str | None = None
 
     @property
     def codes(self) -> tuple[Code, ...]:
@@ -109,7 +112,7 @@ class Definition:
     @property
     def fingerprint(self) -> str:
         """Equal for definitions that differ in nothing a caller can see."""
-        members = json.dumps(asdict(replace(self, identity="")), sort_keys=True)
+        members = json.dumps(asdict(replace(self, identity="", update_runtime_on="", runtime_pin=None)), sort_keys=True)
         return hashlib.sha256(members.encode()).hexdigest()
 
 

@@ -40,7 +40,6 @@ _CONFIGURATION: Mapping[str, Refusal] = {
     "DurableConfig": _always("DurableConfig"),
     "RuntimeConfig": _always("RuntimeConfig"),
     "AcceleratorConfig": _always("AcceleratorConfig"),
-    "CodeSigningConfigArn": _always("CodeSigningConfigArn"),
     "TenancyConfig": _always("TenancyConfig"),
     "PublishTo": _always("PublishTo"),
 }

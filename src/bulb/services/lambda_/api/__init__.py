@@ -11,12 +11,14 @@ from bulb.services.lambda_.allotments import Allotments
 from bulb.services.lambda_.api.account import AccountOperations
 from bulb.services.lambda_.api.aliases import AliasOperations
 from bulb.services.lambda_.api.code import CodeOperations
+from bulb.services.lambda_.api.code_signing import CodeSigningOperations
 from bulb.services.lambda_.api.concurrency import ConcurrencyOperations
 from bulb.services.lambda_.api.functions import FunctionOperations
 from bulb.services.lambda_.api.invoke import InvokeOperations
 from bulb.services.lambda_.api.layers import LayerOperations
 from bulb.services.lambda_.api.mappings import MappingOperations
 from bulb.services.lambda_.api.permissions import PermissionOperations
+from bulb.services.lambda_.api.runtimes import RuntimeOperations
 from bulb.services.lambda_.api.streaming import StreamOperations
 from bulb.services.lambda_.api.tags import TagOperations
 from bulb.services.lambda_.api.urls import UrlOperations
@@ -66,6 +68,8 @@ class LambdaApi:
         layers = LayerOperations(store, packages, self._downloads, options)
         permissions = PermissionOperations(store, options.policies_enforced)
         account = AccountOperations(store, allotments, options)
+        code_signing = CodeSigningOperations(store)
+        runtimes = RuntimeOperations(store)
         versions = VersionOperations(store, activator, options)
         aliases = AliasOperations(store)
         urls = UrlOperations(store, options)
@@ -84,6 +88,8 @@ class LambdaApi:
             urls,
             layers,
             mappings,
+            code_signing,
+            runtimes,
             concurrency,
         )
         for group in groups:

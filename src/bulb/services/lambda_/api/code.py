@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from bulb.core.calls import Answer, Call
 from bulb.core.ids import request_id
-from bulb.services.lambda_ import errors, names, rules, unsupported, views
+from bulb.services.lambda_ import code_signing, errors, names, rules, unsupported, views
 from bulb.services.lambda_.activation import Activator
 from bulb.services.lambda_.attached import AttachedLayers
 from bulb.services.lambda_.model import LATEST, Code, FunctionRecord, key_of
@@ -45,6 +45,7 @@ class CodeOperations:
         if current is None:
             raise errors.function_not_found(names.target(call).key)
         rules.check_updatable(current, params.get("RevisionId"))  # before the upload is unpacked; `decide` decides
+        code_signing.check_deployable(await self._store.code_signing.of_function(key_of(ref)), key_of(ref))
         code = await self._packages.accept(call.account, call.region, params)
         await self._attached.check_size(code, current.definition.layers)
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from bulb.core.calls import Answer, Call
 from bulb.core.ids import request_id
-from bulb.services.lambda_ import errors, names, paging, rules, snapstart, unsupported, views
+from bulb.services.lambda_ import code_signing, errors, names, paging, rules, snapstart, unsupported, views
 from bulb.services.lambda_.activation import Activator
 from bulb.services.lambda_.attached import AttachedLayers
 from bulb.services.lambda_.downloads import CodeDownloads
@@ -44,6 +44,10 @@ class FunctionOperations:
         ref = target.key.version(LATEST)
         if await self._store.find(ref) is not None:  # before the upload is unpacked; `create` decides
             raise errors.already_exists(target.key)
+        if (signing := params.get("CodeSigningConfigArn")) is not None:
+            if (config := await self._store.code_signing.find(signing)) is None:
+                raise code_signing.cannot_attach(signing)
+            code_signing.check_deployable(config, target.key)
         layers = await self._attached.chosen(call) or ()
         code = await self._packages.accept(call.account, call.region, params["Code"])
         await self._attached.check_size(code, layers)
@@ -52,6 +56,8 @@ class FunctionOperations:
         record = FunctionRecord(ref, request_id(), call.now, definition)
         first = record.published("1", None, request_id(), call.now) if params.get("Publish") else None
         await self._store.create(record, params.get("Tags", {}), call.now, self._options.code_storage_bytes, first)
+        if signing is not None:
+            await self._store.code_signing.attach(target.key, signing)
         self._activator.begin(ref)
         if first is None:
             return views.configuration(record)
@@ -107,6 +113,7 @@ class FunctionOperations:
         layers = await self._attached.chosen(call)
         if layers and (current := await self._store.find(key.version(LATEST))) is not None:
             await self._attached.check_size(current.definition.code, layers)
+            code_signing.check_deployable(await self._store.code_signing.of_function(key), key)
 
         def decide(record: FunctionRecord) -> FunctionRecord:
             rules.check_updatable(record, params.get("RevisionId"))

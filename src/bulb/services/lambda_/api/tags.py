@@ -1,4 +1,4 @@
-"""Tags of functions and of event source mappings."""
+"""Tags of functions, event source mappings and code signing configurations."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -7,7 +7,7 @@ from typing import Protocol
 from bulb.core.arn import Arn, parse_arn
 from bulb.core.calls import Answer, Call
 from bulb.core.errors import NotSupported
-from bulb.services.lambda_ import errors, rules
+from bulb.services.lambda_ import code_signing, errors, rules
 from bulb.services.lambda_.mappings import EventSourceMapping
 from bulb.services.lambda_.model import FunctionKey, FunctionRecord, key_of
 from bulb.services.lambda_.store import LambdaStore, Tags
@@ -72,6 +72,8 @@ class TagOperations:
                 return _FunctionTags(self._store, _function(call, parsed, rest))
             case "event-source-mapping":
                 return _MappingTags(self._store, resource, rest)
+            case "code-signing-config" if parsed[2:4] == (call.region, call.account):
+                return _CodeSigningTags(self._store, resource)
         raise NotSupported(f"tags of {kind}")
 
 
@@ -115,6 +117,25 @@ class _MappingTags:
         if mapping is None or mapping.arn != self.arn:
             raise errors.not_found(f"Event source mapping not found: {self.arn}")
         return mapping
+
+
+@dataclass(frozen=True, slots=True)
+class _CodeSigningTags:
+    store: LambdaStore
+    arn: str
+
+    async def tags(self) -> Tags:
+        config = await self.store.code_signing.find(self.arn)
+        if config is None:
+            raise code_signing.not_found()
+        return config.tags
+
+    async def change(self, decide: Change, *, adds: bool) -> None:
+        changed = await self.store.code_signing.change(
+            self.arn, lambda config: replace(config, tags=decide(config.tags))
+        )
+        if changed is None:
+            raise code_signing.not_found()
 
 
 def _function(call: Call, parsed: Arn, rest: str) -> FunctionKey:

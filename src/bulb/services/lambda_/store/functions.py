@@ -14,6 +14,7 @@ from bulb.services.lambda_ import errors
 from bulb.services.lambda_.model import LATEST, FunctionKey, FunctionRecord, Usage, key_of
 from bulb.services.lambda_.store import rows
 from bulb.services.lambda_.store.aliases import AliasStore
+from bulb.services.lambda_.store.code_signing import CodeSigningStore
 from bulb.services.lambda_.store.concurrency import ConcurrencyStore
 from bulb.services.lambda_.store.keys import function_exists, is_function, qualifier_exists, remove_function
 from bulb.services.lambda_.store.layers import LayerStore
@@ -43,6 +44,7 @@ class LambdaStore:
         self.concurrency = ConcurrencyStore(database)
         self.mappings = MappingStore(database)
         self.urls = UrlStore(database, self._changed)
+        self.code_signing = CodeSigningStore(database)
 
     def on_change(self, listener: Listener) -> None:
         """After each commit that changes a version, alias, policy or URL of a function `listener` is told which one."""
