@@ -76,6 +76,43 @@ def test_of_two_calls_at_a_reservation_of_one_the_second_is_refused_at_once(bulb
     until(lambda: reports(bulb, "reserved-one") == 2, "two reports, for a refused call is no invocation")
 
 
+def test_however_a_call_ends_its_room_is_free_again(bulb: Running) -> None:
+    source = """
+        import os, time
+        def handler(event, context):
+            how = event.get('how')
+            if how == 'raise':
+                raise ValueError(how)
+            if how == 'exit':
+                os._exit(1)
+            time.sleep(3 if how == 'late' else event.get('tenths', 0) / 10)
+            return 'done'
+    """
+    aws = bulb.client("lambda")
+    create(aws, "mixed", source, Timeout=2)
+    create(aws, "unborn", "raise RuntimeError('no')")
+    for name in ("mixed", "unborn"):
+        aws.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=1)
+    for how in ("raise", "exit", "late", "exit", "raise"):
+        assert invoke(aws, "mixed", {"how": how})[1]["FunctionError"] == "Unhandled"
+    for _ in range(3):
+        assert invoke(aws, "unborn")[1]["FunctionError"] == "Unhandled"
+    with pytest.raises(TimeoutError):  # the caller goes, the function runs on
+        urllib.request.urlopen(bulb.url + "/2015-03-31/functions/mixed/invocations", b'{"tenths": 9}', timeout=0.4)
+    assert refusal(aws, "mixed")["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
+
+    def let_in() -> bool:
+        try:
+            return bool(invoke(aws, "mixed")[0] == "done")
+        except ClientError:
+            return False
+
+    until(let_in, "the end of the call nobody waits for")
+    first = running(bulb, "mixed", tenths=6)
+    refusal(aws, "mixed")
+    first.join()
+
+
 def test_the_refusal_byte_for_byte(bulb: Running) -> None:
     aws = bulb.client("lambda")
     create(aws, "stopped", SLOW)
