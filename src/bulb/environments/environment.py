@@ -10,6 +10,7 @@ import math
 import signal
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from bulb.core.clock import Clock
 from bulb.core.facts import (
@@ -21,7 +22,6 @@ from bulb.core.facts import (
     InitRuntimeDone,
     InvocationFinished,
     InvocationStarted,
-    RuntimeDone,
     Status,
 )
 from bulb.core.limits import INIT_TIMEOUT_S, PROVISIONED_INIT_S
@@ -29,12 +29,12 @@ from bulb.environments import failures
 from bulb.environments.extensions_api import ShutdownReason
 from bulb.environments.incarnation import Incarnation
 from bulb.environments.model import Event, FunctionSpec, Reply
+from bulb.environments.overtime import Overtime
 from bulb.environments.ports import EnvironmentLog, Lease
-from bulb.environments.runtime_api import InitFailure, RuntimeSession, Work, deadline_ms
+from bulb.environments.runtime_api import InitFailure, Work, deadline_ms
 from bulb.environments.starting import Starter
 from bulb.environments.states import State, move
 from bulb.sandbox.host import Sandbox
-from bulb.sandbox.model import Exit
 
 _MB = 1_048_576
 # How long an answer waits for a runtime to ask for its next event. Ours ask in the same write, others a moment later;
@@ -54,24 +54,6 @@ class _Init:
     failure: Reply | None = None
 
 
-@dataclass(slots=True)
-class _Extended:
-    """An event handled with extensions, which may be at work after its reply. `started` is of perf_counter."""
-
-    event: Event
-    reply: Reply
-    started_at: float
-    started: float
-    timeout_s: float
-    peak: int
-    runtime_done_ms: float | None = None
-
-    def elapsed_ms(self) -> float:
-        """How long it has taken so far; never more than the timeout."""
-        elapsed = (time.perf_counter() - self.started) * 1000
-        return self.timeout_s * 1000 if self.reply.status == "timeout" else min(elapsed, self.timeout_s * 1000)
-
-
 class Environment:
     """Made by `EnvironmentFactory`; used by one invocation at a time."""
 
@@ -84,10 +66,12 @@ class Environment:
         starter: Starter,
         facts: Facts,
         clock: Clock,
+        extensions: tuple[str, ...] = (),
     ) -> None:
         self.spec = spec
         self.ref = ref
         self.sandbox = sandbox
+        self.extensions = extensions
         self.born_at = clock.now()
         self.idle_since = 0.0
         self.retired = False
@@ -102,7 +86,7 @@ class Environment:
         self._init_ms: float | None = None
         self._restore_ms: float | None = None
         self._finish_by = 0.0
-        self._extended: _Extended | None = None
+        self._overtime: Overtime | None = None
 
     @property
     def state(self) -> State:
@@ -126,7 +110,7 @@ class Environment:
 
     async def invoke(self, event: Event) -> Reply:
         """Hand `event` to the function and wait for its end, at most the function's timeout."""
-        if self._state is State.READY and self.sandbox.runtime_exited.done():
+        if self._state is State.READY and self._incarnation is not None and not self._incarnation.is_alive:
             await self._break()  # it ended while idle: nobody's failure, the event gets a new process
         fresh_process = self._state is not State.BROKEN
         self._state = move(self._state, State.BUSY)
@@ -146,7 +130,7 @@ class Environment:
         if peak > self.spec.memory_mb * _MB and self.sandbox.broke_limit():
             reply = self._out_of_memory(event)
         if self._incarnation is not None and self._incarnation.extensions:
-            await self._settle_extended(_Extended(event, reply, started_at, started, timeout_s, peak))
+            await self._begin_overtime(Overtime(self._incarnation, event, reply, started_at, started, timeout_s, peak))
             return reply
         await self._settle(reply, started + timeout_s)
         duration_ms = (time.perf_counter() - started) * 1000
@@ -158,14 +142,14 @@ class Environment:
     async def finish(self) -> None:
         """After an answer that came before the end of its handler or its extensions: wait for that, at most until the
         timeout; after a failure with extensions: shut them down."""
-        incarnation, extended = self._incarnation, self._extended
+        if self._overtime is not None:
+            await self._end_overtime(self._overtime)
+            return
+        incarnation = self._incarnation
         assert incarnation is not None
-        if extended is None:
-            await self._asks(incarnation.session, self._finish_by - time.perf_counter())
-            if self._state is State.FINISHING:
-                await self._rest(incarnation.session)
-        else:
-            await self._finish_extended(incarnation, extended)
+        await incarnation.asks(self._finish_by - time.perf_counter())
+        if self._state is State.FINISHING:
+            await self._rest(incarnation)
 
     def end_lease(self) -> None:
         """Whoever counts invocations is told that the present one is over."""
@@ -200,31 +184,34 @@ class Environment:
         if incarnation.extensions:
             incarnation.extensions.invoke(event, deadline)
         work = incarnation.session.give(event, deadline)
-        reply = await self._first_ending(work, remaining_s)
+        reply = await self._first_ending(incarnation, work, remaining_s)
         incarnation.drain_log()
         return reply
 
-    async def _first_ending(self, work: Work, seconds: float) -> Reply:
-        """The reply, the timeout, or the end of the process, whichever comes first."""
-        loop = asyncio.get_running_loop()
+    async def _first_ending(self, incarnation: Incarnation, work: Work, seconds: float) -> Reply:
+        """The reply, the timeout, or the end of a process, whichever comes first."""
         request_id = work.event.request_id
 
         def out_of_time() -> None:
             if not work.done.done():
                 work.done.set_result(_TIMED_OUT)
 
-        def process_ended(ended: asyncio.Future[Exit]) -> None:
+        def ended(_: object) -> None:
             if not work.done.done():
-                work.done.set_result(_exit_reply(request_id, ended.result()))
+                work.done.set_result(self._what_failed(incarnation, request_id))
 
-        timer = loop.call_later(max(seconds, 0.0), out_of_time)
-        exited = self.sandbox.runtime_exited
-        exited.add_done_callback(process_ended)
+        timer = asyncio.get_running_loop().call_later(max(seconds, 0.0), out_of_time)
+        endings: list[asyncio.Future[Any]] = [incarnation.exited]
+        if incarnation.extensions.names:
+            endings.append(incarnation.extensions.failed)
+        for ending in endings:
+            ending.add_done_callback(ended)
         try:
             return await work.done
         finally:
             timer.cancel()
-            exited.remove_done_callback(process_ended)
+            for ending in endings:
+                ending.remove_done_callback(ended)
 
     def _out_of_memory(self, event: Event) -> Reply:
         """It answered before it was stopped; the limit holds all the same."""
@@ -244,15 +231,18 @@ class Environment:
     async def _init(self, limit_s: float, request_id: str, phase: InitPhase) -> _Init:
         started = time.perf_counter()
         incarnation = self._incarnation = await self._connect()
-        failure = await self._runtime_init(incarnation, limit_s, request_id)
+        if self.extensions:
+            incarnation.extensions.begin(phase)
+        until = started + limit_s
+        failure = await self._runtime_init(incarnation, until, request_id)
         self._facts.emit(InitRuntimeDone(self.ref, self._clock.now(), phase, *status_of(failure)))
         extensions = incarnation.extensions
+        extensions.session.close_registration()
         if extensions:
-            if failure is None:
-                failure = await self._extensions_init(incarnation, started + limit_s, request_id)
+            if failure is None and not await extensions.ready(until):
+                failure = self._what_failed(incarnation, request_id)
+            incarnation.drain_log()
             extensions.end_init()
-        else:
-            extensions.session.close_registration()
         if failure is None:
             self.sandbox.end_init()
         else:
@@ -262,143 +252,88 @@ class Environment:
         return init
 
     async def _connect(self) -> Incarnation:
-        return await self._starter.connect(self.spec, self.ref, self.sandbox, self._log)
+        return await self._starter.connect(self.spec, self.ref, self.sandbox, self._log, self.extensions)
 
-    async def _runtime_init(self, incarnation: Incarnation, limit_s: float, request_id: str) -> Reply | None:
-        """None when the runtime has asked for its first event, else what became of it."""
-        ready, exited = incarnation.session.ready, self.sandbox.runtime_exited
-        await asyncio.wait((ready, exited), timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
+    async def _runtime_init(self, incarnation: Incarnation, until: float, request_id: str) -> Reply | None:
+        """None when the runtime has asked for its first event, else what became of it or of an extension."""
+        extensions, ready = incarnation.extensions, incarnation.session.ready
+        if extensions.names and not await incarnation.launch_extensions(until):
+            return self._what_failed(incarnation, request_id)
+        if incarnation.start_runtime is not None:
+            await incarnation.start_runtime()
+        some = (ready, incarnation.exited, extensions.failed) if extensions.names else (ready, incarnation.exited)
+        left = max(until - time.perf_counter(), 0.0)
+        await asyncio.wait(some, timeout=left, return_when=asyncio.FIRST_COMPLETED)
         if ready.done():
             failure = ready.result()
             return _init_reply(failure, request_id) if failure else None
-        if exited.done():
-            return _exit_reply(request_id, exited.result())
-        return _TIMED_OUT
+        return self._what_failed(incarnation, request_id)
 
-    async def _extensions_init(self, incarnation: Incarnation, until: float, request_id: str) -> Reply | None:
-        """None when every extension has asked for its first event, else what became of one."""
-        exited = self.sandbox.runtime_exited
-        await incarnation.extensions.ready(exited, until)
-        if exited.done():
-            return _exit_reply(request_id, exited.result())
-        return None if incarnation.extensions.session.all_ready else _TIMED_OUT
+    def _what_failed(self, incarnation: Incarnation, request_id: str) -> Reply:
+        """An extension, the runtime, or nobody: then it was too slow."""
+        return incarnation.extensions.failure(request_id) or incarnation.end_reply(request_id) or _TIMED_OUT
 
     async def _settle(self, reply: Reply, finish_by: float) -> None:
         """After an event: ready again, finishing, or broken when the process is gone or must go."""
         if self._state is State.ENDED:
             return  # ended from outside while the event ran
-        if self._incarnation is None or isinstance(self._init_state(), InitFailure):
+        incarnation = self._incarnation
+        if incarnation is None or incarnation.has_failed:
             await self._break()
             return
-        session = self._incarnation.session
+        session = incarnation.session
         if reply.status == "timeout":
             session.confused = True
             self.sandbox.kill_now()
             await asyncio.wait((self.sandbox.exited,), timeout=_DIES_WITHIN_S)
         elif not session.is_waiting:
-            await self._asks(session, _ASKS_WITHIN_S)
+            await incarnation.asks(_ASKS_WITHIN_S)
         if self._state is not State.BUSY:
             return  # ended from outside while we waited
-        if session.is_waiting or self.sandbox.runtime_exited.done():
-            await self._rest(session)
+        if session.is_waiting or incarnation.exited.done():
+            await self._rest(incarnation)
         else:
             self._finish_by = finish_by
             self._state = move(self._state, State.FINISHING)
 
-    async def _asks(self, session: RuntimeSession, seconds: float) -> None:
-        """Return when the runtime asks for its next event or ends, at the latest after `seconds`."""
-        either = (session.asking(), self.sandbox.runtime_exited)
-        await asyncio.wait(either, timeout=max(seconds, 0.0), return_when=asyncio.FIRST_COMPLETED)
-
-    async def _rest(self, session: RuntimeSession) -> None:
+    async def _rest(self, incarnation: Incarnation) -> None:
         """Ready when the runtime waits for an event and can be trusted with one, else broken."""
-        if session.is_waiting and not session.confused and not self.sandbox.runtime_exited.done():
+        if incarnation.session.is_waiting and incarnation.is_sound:
             self._state = move(self._state, State.READY)
         else:
             await self._break()
 
-    def _init_state(self) -> InitFailure | None:
-        ready = self._incarnation.session.ready if self._incarnation is not None else None
-        return ready.result() if ready is not None and ready.done() else None
-
-    async def _settle_extended(self, extended: "_Extended") -> None:
-        """The same where there are extensions: the event is over when they too have asked for the next one."""
-        reply, incarnation = extended.reply, self._incarnation
-        if self._state is State.ENDED or incarnation is None:
-            self._report_extended(extended)
-            return
-        extended.runtime_done_ms = extended.elapsed_ms()
-        stream = extended.event.stream
-        self._facts.emit(
-            RuntimeDone(
-                environment=self.ref,
-                request_id=extended.event.request_id,
-                at=self._clock.now(),
-                started_at=extended.started_at,
-                duration_ms=extended.runtime_done_ms,
-                produced_bytes=_produced_bytes(extended.event, reply),
-                status=reply.status,
-                error_type=reply.error_type,
-                trace_id=extended.event.trace_header,
-                response_latency_ms=stream.latency_ms if stream is not None else None,
-                response_duration_ms=stream.duration_ms if stream is not None else None,
-            )
-        )
-        if self._is_sound(incarnation, reply):
-            soon = time.perf_counter() + _ASKS_WITHIN_S
-            await self._asks(incarnation.session, _ASKS_WITHIN_S)
-            await incarnation.extensions.ready(self.sandbox.runtime_exited, soon)
-            if (
-                self._state is State.BUSY
-                and incarnation.session.is_waiting
-                and incarnation.extensions.session.all_ready
-            ):
-                self._report_extended(extended)
-                await self._rest(incarnation.session)
-                return
-        if self._state is State.BUSY:
-            self._extended = extended
+    async def _begin_overtime(self, overtime: Overtime) -> None:
+        """The reply is there; with extensions the invocation goes on until they too ask for the next event."""
+        self._facts.emit(overtime.runtime_done(self.ref, self._clock.now()))
+        soon = await overtime.over(time.perf_counter() + _ASKS_WITHIN_S)
+        if self._state is not State.BUSY:
+            self._report_overtime(overtime)  # ended from outside
+        elif soon:
+            self._report_overtime(overtime)
+            await self._rest(overtime.incarnation)
+        else:
+            self._overtime = overtime
             self._state = move(self._state, State.FINISHING)
 
-    async def _finish_extended(self, incarnation: Incarnation, extended: "_Extended") -> None:
+    async def _end_overtime(self, overtime: Overtime) -> None:
         """Wait for the runtime and the extensions, at most until the timeout. Who failed or is late is shut down."""
-        self._extended = None
-        session, extensions = incarnation.session, incarnation.extensions
-        reason: ShutdownReason | None = None
-        if not self._is_sound(incarnation, extended.reply):
-            reason = "TIMEOUT" if extended.reply.status == "timeout" else "FAILURE"
-        else:
-            until = extended.started + extended.timeout_s
-            await self._asks(session, until - time.perf_counter())
-            await extensions.ready(self.sandbox.runtime_exited, until)
-            if not session.is_waiting or not extensions.session.all_ready:
-                failed = self.sandbox.runtime_exited.done() or extensions.session.fatal_error is not None
-                reason = "FAILURE" if failed else "TIMEOUT"
-                extended.reply = Reply(b"", "error", "Extension.Crash") if failed else _TIMED_OUT
+        self._overtime = None
+        reason = await overtime.rest()
+        overtime.incarnation.drain_log()
+        self._report_overtime(overtime)
         if self._state is not State.FINISHING:
-            self._report_extended(extended)
             return  # ended from outside while we waited
-        self._report_extended(extended)
         if reason is None:
-            await self._rest(session)
+            await self._rest(overtime.incarnation)
         else:
             await self._break(reason)
 
-    def _is_sound(self, incarnation: Incarnation, reply: Reply) -> bool:
-        """Whether these processes can be given another event once they ask for it."""
-        return (
-            reply.status != "timeout"
-            and not self.sandbox.runtime_exited.done()
-            and not incarnation.session.confused
-            and incarnation.extensions.session.fatal_error is None
-            and self._init_state() is None
-        )
-
-    def _report_extended(self, extended: "_Extended") -> None:
-        duration_ms = extended.elapsed_ms()
-        extensions_ms = max(duration_ms - (extended.runtime_done_ms or duration_ms), 0.0)
-        peak = max(extended.peak, self.sandbox.memory_peak())
-        self._report(extended.event, extended.reply, extended.started_at, duration_ms, peak, extensions_ms)
+    def _report_overtime(self, overtime: Overtime) -> None:
+        duration_ms = overtime.elapsed_ms()
+        peak = max(overtime.peak, self.sandbox.memory_peak())
+        extensions_ms = max(duration_ms - overtime.runtime_ms, 0.0)
+        self._report(overtime.event, overtime.reply, overtime.started_at, duration_ms, peak, extensions_ms)
 
     async def _break(self, reason: ShutdownReason = "FAILURE") -> None:
         """End the processes; their extensions are told why. Nobody is given an event meanwhile."""
@@ -417,7 +352,7 @@ class Environment:
         incarnation = self._incarnation
         if incarnation is not None and incarnation.extensions:
             self._frozen = False
-            await incarnation.extensions.shut_down(reason, self.sandbox.runtime_exited)
+            await incarnation.extensions.shut_down(reason)
             incarnation.drain_log()
 
     def _report(
@@ -465,12 +400,6 @@ def status_of(failure: Reply | None) -> tuple[Status, str | None]:
 
 def _produced_bytes(event: Event, reply: Reply) -> int:
     return len(reply.payload) + (event.stream.size if event.stream is not None else 0)
-
-
-def _exit_reply(request_id: str, ended: Exit) -> Reply:
-    if ended.oom:
-        return failures.exited(request_id, None, 9)
-    return failures.exited(request_id, ended.status, ended.signal)
 
 
 def _init_reply(failure: InitFailure, request_id: str) -> Reply:

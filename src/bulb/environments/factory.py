@@ -1,5 +1,6 @@
 """Making environments: a blank sandbox from stock or a new one, told which function it is."""
 
+import asyncio
 import contextlib
 from dataclasses import dataclass
 
@@ -7,6 +8,7 @@ from bulb.core.clock import Clock
 from bulb.core.errors import AwsError
 from bulb.core.facts import EnvironmentStarted, Facts, Initialization
 from bulb.environments.environment import Environment
+from bulb.environments.extensions import external
 from bulb.environments.materials import Materials, limits, reference
 from bulb.environments.model import FunctionSpec
 from bulb.environments.ports import LogBook
@@ -14,6 +16,7 @@ from bulb.environments.snapshots import Snapshots
 from bulb.environments.starting import Starter
 from bulb.environments.stock import Stock
 from bulb.sandbox.host import Sandbox, SandboxHost
+from bulb.sandbox.model import Code
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,21 +39,23 @@ class EnvironmentFactory:
         """
         if spec.snap_start and spec.wrapper is None:  # a copy cannot have been started through it
             return await self.snapshots.restore(spec)
-        sandbox = await self._sandbox(spec)
+        code = await self.materials.code(spec)
+        extensions = await asyncio.to_thread(external, code.opt) if code.opt is not None else ()
+        sandbox = await self._sandbox(spec, code, has_extensions=bool(extensions))
         now = self.clock.now()
         ref = reference(spec, initialization, now)
         log = self.logs.open(ref, spec)
         self.facts.emit(EnvironmentStarted(ref, now))
-        return Environment(spec, ref, sandbox, log, self.starter, self.facts, self.clock)
+        return Environment(spec, ref, sandbox, log, self.starter, self.facts, self.clock, extensions)
 
     async def expect(self, spec: FunctionSpec) -> None:
         """Prepare for environments of `spec`. What prevents them is told to whoever invokes, not here."""
         with contextlib.suppress(AwsError):
             self.stock.keep(await self.materials.image(spec))
 
-    async def _sandbox(self, spec: FunctionSpec) -> Sandbox:
-        image, code = await self.materials.image(spec), await self.materials.code(spec)
-        supervised = image.supervised or spec.wrapper is not None
+    async def _sandbox(self, spec: FunctionSpec, code: Code, *, has_extensions: bool) -> Sandbox:
+        image = await self.materials.image(spec)
+        supervised = image.supervised or spec.wrapper is not None or has_extensions
         if supervised == image.supervised and (blank := self.stock.take(image)) is not None:
             await blank.claim(limits(spec), code)
             return blank

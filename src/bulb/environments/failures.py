@@ -55,6 +55,18 @@ def not_started(request_id: str, error_type: str, reason: str) -> Reply:
     return Reply(_document(error_type, f"RequestId: {request_id} Error: {reason}"), "error", error_type)
 
 
+def extension(request_id: str, error_type: str, how: str) -> Reply:
+    """An extension could not be started, could not initialise, or ended. `error_type` is one of `Extension.…`."""
+    return Reply(_document(error_type, f"RequestId: {request_id} Error: {how}"), "error", error_type)
+
+
+def ending(status: int | None, signal_number: int | None) -> str:
+    """How an extension's process ended, in words."""
+    if signal_number is not None:
+        return f"signal: {_signal_name(signal_number)}"
+    return f"exit status {status}" if status else "exit code 0"
+
+
 def response_too_large(limit: int) -> Reply:
     """The function answered more than `limit` bytes."""
     text = f"Response payload size exceeded maximum allowed payload size ({limit} bytes)."

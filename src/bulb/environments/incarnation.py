@@ -5,11 +5,14 @@ A reset ends an incarnation and begins another over the same sandbox; everything
 
 import asyncio
 import json
-import os
+import signal
 import struct
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
+from bulb.environments import failures
 from bulb.environments.extensions import Extensions
+from bulb.environments.log_pipe import LogPipe
+from bulb.environments.model import Reply
 from bulb.environments.ports import EnvironmentLog
 from bulb.environments.runtime_api import MAX_BODY, RuntimeSession
 from bulb.http.message import Handler, Request, Response
@@ -17,10 +20,6 @@ from bulb.http.server import HttpConnection, HttpLimits
 from bulb.sandbox.host import Sandbox
 
 CREDENTIALS_PATH = "/2021-04-23/credentials"
-_READ_BYTES = 262_144
-# What is read of the pipe in one go before others get their turn, and how long a reader rests when the log is full.
-_DRAIN_BYTES = 4_194_304
-_REST_S = 0.02
 # Responses are taken whole: the session must see all of one before it can judge its size. Every connection costs the
 # server a descriptor and may make it hold a body, so a function gets as many as a runtime with extensions, or an SDK
 # in many threads, has use for; whoever wants more is answered 503.
@@ -29,7 +28,11 @@ _ENDPOINT_LIMITS = HttpLimits(connections=256)
 
 
 class Incarnation:
-    """Connects a sandbox's present process to the loop; `close` disconnects it."""
+    """Connects a sandbox's present process to the loop; `close` disconnects it.
+
+    `exited` resolves with the end of the runtime. `start_runtime` is set where it does not start by itself,
+    `extension_variables` is the environment of external extensions.
+    """
 
     def __init__(
         self,
@@ -44,16 +47,21 @@ class Incarnation:
         self._sandbox = sandbox
         self._log = log
         self._endpoint = endpoint
-        self._log_fd = sandbox.log
+        self._pipe = LogPipe(sandbox.log, log, log.feed)
+        self._extension_pipe: LogPipe | None = None
+        if sandbox.extension_log >= 0:
+            self._extension_pipe = LogPipe(sandbox.extension_log, log, log.feed_extensions)
         self._api_connections: set[HttpConnection] = set()
         self._endpoint_connections: set[HttpConnection] = set()
         self._servers: list[asyncio.Server] = []
         self._listening: asyncio.Task[None] | None = None
-        self._resting: asyncio.TimerHandle | None = None
         self._closed = False
+        self.exited = sandbox.runtime_exited
         self.session = RuntimeSession(self._loop)
         self.extensions = extensions
         self._credentials = credentials
+        self.extension_variables: Mapping[str, str] = {}
+        self.start_runtime: Callable[[], Awaitable[object]] | None = None
 
     async def connect(self, environment: Mapping[str, str], handler: str) -> None:
         """Tell the process who it is, and answer what it asks from now on.
@@ -69,7 +77,9 @@ class Incarnation:
     async def reconnect(self) -> None:
         """Answer what a process asks that has been told who it is already."""
         self._sandbox.api.setblocking(False)
-        self._loop.add_reader(self._log_fd, self._read_log)
+        self._pipe.open()
+        if self._extension_pipe is not None:
+            self._extension_pipe.open()
         await self._loop.connect_accepted_socket(self._loop_connection, self._sandbox.api)
         # The two ports inside are only needed once function code runs; the backlog holds whoever comes earlier.
         self._listening = self._loop.create_task(self._listen())
@@ -101,46 +111,60 @@ class Incarnation:
             if listener is not None and not self._closed:
                 self._servers.append(await self._loop.create_server(factory, sock=listener))
 
-    def _read_log(self) -> None:
-        if self._log.is_full:
-            self._loop.remove_reader(self._log_fd)
-            self._resting = self._loop.call_later(_REST_S, self._resume)
-            return
-        self._drain(_READ_BYTES)
+    @property
+    def has_failed(self) -> bool:
+        """The runtime has reported that it cannot initialise."""
+        return self.session.ready.done() and self.session.ready.result() is not None
 
-    def _resume(self) -> None:
-        if not self._closed:
-            self._loop.add_reader(self._log_fd, self._read_log)
+    @property
+    def is_alive(self) -> bool:
+        """The runtime has not ended, and no extension."""
+        return not self.exited.done() and not self.extensions.failed.done()
 
-    def _drain(self, limit: int) -> None:
-        while limit > 0:
-            try:
-                data = os.read(self._log_fd, _READ_BYTES)
-            except BlockingIOError:
-                return
-            except OSError:
-                data = b""
-            if not data:
-                self._loop.remove_reader(self._log_fd)
-                return
-            self._log.feed(data)
-            limit -= len(data)
+    @property
+    def is_sound(self) -> bool:
+        """These processes can be given another event once they ask for it."""
+        return not self.has_failed and not self.exited.done() and not self.session.confused and self.extensions.is_sound
+
+    async def launch_extensions(self, until: float) -> bool:
+        """Start the external extensions; whether all have registered before `until` (perf_counter)."""
+        if self._listening is not None:
+            await asyncio.shield(self._listening)  # an extension asks at once, and may not ask again
+        await self.extensions.launch(self.extension_variables, until)
+        return self.extensions.session.all_registered and not self.extensions.failed.done()
+
+    async def asks(self, seconds: float) -> None:
+        """Return when the runtime asks for its next event or ends, at the latest after `seconds`."""
+        if not self.session.is_waiting:
+            either = (self.session.asking(), self.exited)
+            await asyncio.wait(either, timeout=max(seconds, 0.0), return_when=asyncio.FIRST_COMPLETED)
+
+    def end_reply(self, request_id: str) -> Reply | None:
+        """What an event gets when the runtime has ended; an extension inside it may have said why."""
+        if not self.exited.done():
+            return None
+        ended = self.exited.result()
+        how = failures.exited(request_id, *((None, signal.SIGKILL) if ended.oom else (ended.status, ended.signal)))
+        said = self.extensions.session.fatal_error
+        return (
+            how if said is None else failures.extension(request_id, said, failures.ending(ended.status, ended.signal))
+        )
 
     def drain_log(self) -> None:
-        """Take what the process has written so far, without waiting for more."""
-        if not self._closed:
-            self._drain(_DRAIN_BYTES)
+        """Take what the processes have written so far, without waiting for more."""
+        self._pipe.drain()
+        if self._extension_pipe is not None:
+            self._extension_pipe.drain()
 
     async def close(self) -> None:
         """Take the last of the log and let go of every descriptor that belonged to the process."""
         if self._closed:
             return
-        self.drain_log()
-        self._log.flush()
         self._closed = True
-        self._loop.remove_reader(self._log_fd)
-        if self._resting is not None:
-            self._resting.cancel()
+        self._pipe.close()
+        if self._extension_pipe is not None:
+            self._extension_pipe.close()
+        self._log.flush()
         if self._listening is not None:
             await self._listening
         for server in self._servers:

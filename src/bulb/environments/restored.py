@@ -19,7 +19,7 @@ class RestoredEnvironment(Environment):
         started = time.perf_counter()
         self._facts.emit(RestoreStarted(self.ref, self._clock.now()))
         incarnation = self._incarnation = await self._connect()
-        failure = await self._runtime_init(incarnation, RESTORE_TIMEOUT_S, "")
+        failure = await self._runtime_init(incarnation, started + RESTORE_TIMEOUT_S, "")
         incarnation.extensions.session.close_registration()
         incarnation.drain_log()
         restore_ms = (time.perf_counter() - started) * 1000

@@ -1,6 +1,6 @@
 """Telling a process who it is: the environment variables of a function, its role's credentials, its connections."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from bulb.core.clock import Clock
@@ -13,7 +13,7 @@ from bulb.environments.model import FunctionSpec
 from bulb.environments.ports import EnvironmentLog, Roles
 from bulb.http.message import Handler
 from bulb.runtimes.catalogue import RUNTIMES
-from bulb.runtimes.variables import Credentials, environment_variables
+from bulb.runtimes.variables import Credentials, environment_variables, extension_variables
 from bulb.sandbox.host import Sandbox
 
 # Longer than any environment lives (`Settings.max_age_s` of the pool), so that credentials never expire in use.
@@ -32,9 +32,14 @@ class Starter:
     endpoint_url: Callable[[], str]
 
     async def connect(
-        self, spec: FunctionSpec, ref: EnvironmentRef, sandbox: Sandbox, log: EnvironmentLog
+        self,
+        spec: FunctionSpec,
+        ref: EnvironmentRef,
+        sandbox: Sandbox,
+        log: EnvironmentLog,
+        names: tuple[str, ...] = (),
     ) -> Incarnation:
-        """Connect the sandbox's present process and tell it its function.
+        """Connect the sandbox's present process and tell it its function. `names` are its external extensions.
 
         What is to be copied gets the address of its credentials instead of any: copies live longer than those.
         """
@@ -59,13 +64,15 @@ class Starter:
             customer=spec.variables,
         )
         variables["AWS_LAMBDA_METADATA_API"] = sandbox.runtime_api
-        extensions = Extensions(spec, ref, sandbox, log, self.facts, self.clock)
+        extensions = Extensions(spec, ref, sandbox, log, self.facts, self.clock, names)
         variables["AWS_LAMBDA_METADATA_TOKEN"] = extensions.metadata.token
         incarnation = Incarnation(sandbox, log, self.endpoint, extensions, provider.handle if provider else None)
         told = {**variables, **sandbox.variables}
+        if names:
+            incarnation.extension_variables = extension_variables(told, spec.variables)
+        if sandbox.is_supervised:
+            incarnation.start_runtime = lambda: _start(incarnation, sandbox, spec, told, log)
         await incarnation.connect(told, spec.handler)
-        if sandbox.is_supervised and (failure := await launch(sandbox, spec, told, log)) is not None:
-            incarnation.session.not_started(failure.error_type, failure.reason)
         return incarnation
 
     async def reconnect(
@@ -76,3 +83,11 @@ class Starter:
         incarnation = Incarnation(sandbox, log, self.endpoint, extensions)
         await incarnation.reconnect()
         return incarnation
+
+
+async def _start(
+    incarnation: Incarnation, sandbox: Sandbox, spec: FunctionSpec, told: Mapping[str, str], log: EnvironmentLog
+) -> None:
+    """Start the runtime of a supervised sandbox; that it could not be is told like an init that failed."""
+    if (failure := await launch(sandbox, spec, told, log)) is not None:
+        incarnation.session.not_started(failure.error_type, failure.reason)

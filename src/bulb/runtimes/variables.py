@@ -37,6 +37,22 @@ RESERVED = frozenset(
 )
 
 
+_RUNTIME_ONLY = frozenset(
+    {
+        "_HANDLER",
+        "AWS_EXECUTION_ENV",
+        "AWS_LAMBDA_LOG_FORMAT",
+        "AWS_LAMBDA_LOG_LEVEL",
+        "AWS_LAMBDA_LOG_GROUP_NAME",
+        "AWS_LAMBDA_LOG_STREAM_NAME",
+        "LAMBDA_TASK_ROOT",
+        "LAMBDA_RUNTIME_DIR",
+        "NODE_PATH",
+        "PYTHONPATH",
+    }
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """The execution role's session."""
@@ -132,6 +148,11 @@ def environment_variables(
         variables["AWS_SESSION_TOKEN"] = credentials.session_token
     variables.update(_logging(log_format, log_level))
     return variables
+
+
+def extension_variables(variables: Mapping[str, str], customer: Mapping[str, str]) -> dict[str, str]:
+    """Of a function's whole environment what its external extensions get: nothing that is only the runtime's."""
+    return {name: value for name, value in variables.items() if name not in _RUNTIME_ONLY or name in customer}
 
 
 def reserved_in(customer: Mapping[str, str]) -> list[str]:

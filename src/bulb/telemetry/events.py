@@ -15,6 +15,7 @@ from bulb.core.facts import (
     EnvironmentRef,
     EnvironmentStarted,
     ExtensionReported,
+    InitPhase,
     InitReported,
     InitRuntimeDone,
     InvocationFinished,
@@ -52,10 +53,10 @@ def level(succeeded: bool, otherwise: Level = "INFO") -> Level:
     return otherwise if succeeded else "WARN"
 
 
-def init_start(fact: EnvironmentStarted) -> Entry:
+def init_start(fact: EnvironmentStarted, phase: InitPhase = "init") -> Entry:
     """`platform.initStart`."""
     environment = fact.environment
-    record = {"initializationType": environment.initialization, "phase": "init", **_instance(environment)}
+    record = {"initializationType": environment.initialization, "phase": phase, **_instance(environment)}
     return Entry(fact.at, "platform.initStart", record)
 
 

@@ -1,0 +1,248 @@
+"""External extensions: processes of their own beside the runtime, as observability vendors ship them."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.support.bulb import Running
+from tests.support.functions import create, invoke
+from tests.support.layers import layer_of, publish
+from tests.support.waiting import until
+
+# Registers, subscribes to telemetry, and writes all it hears to its standard output: it ends up in the function's log.
+MONITOR = """
+    #!/usr/bin/env python3
+    import http.client, http.server, json, os, sys, threading
+
+    API = os.environ["AWS_LAMBDA_RUNTIME_API"]
+    NAME = os.path.basename(sys.argv[0])
+
+    def call(method, path, body=None, **headers):
+        connection = http.client.HTTPConnection(API)
+        named = {"Lambda-Extension-" + key.replace("_", "-"): value for key, value in headers.items()}
+        connection.request(method, path, json.dumps(body) if body is not None else None, named)
+        answer = connection.getresponse()
+        return answer.status, dict(answer.getheaders()), json.loads(answer.read())
+
+    def say(what, value):
+        sys.stdout.write("<" + what + "> " + json.dumps(value) + chr(10))
+        sys.stdout.flush()
+
+    class Listener(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            events = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            self.send_response(200)
+            self.send_header("content-length", "0")
+            self.end_headers()
+            for event in events:
+                if event["type"] != "extension":
+                    say("telemetry", event)
+
+        def log_message(self, *_):
+            pass
+
+    status, headers, about = call(
+        "POST", "/2020-01-01/extension/register", {"events": ["INVOKE", "SHUTDOWN"]}, Name=NAME,
+        Accept_Feature="accountId",
+    )
+    identifier = headers["lambda-extension-identifier"]
+    say("registered", about)
+    say("environment", sorted(os.environ))
+    server = http.server.ThreadingHTTPServer(("0.0.0.0", 8080), Listener)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    say("subscribed", call("PUT", "/2022-07-01/telemetry", {
+        "schemaVersion": "2022-12-13", "types": ["platform", "function", "extension"],
+        "buffering": {"timeoutMs": 25}, "destination": {"protocol": "HTTP", "URI": "http://sandbox.localdomain:8080"},
+    }, Identifier=identifier)[0])
+    while True:
+        event = call("GET", "/2020-01-01/extension/event/next", Identifier=identifier)[2]
+        say("event", event)
+        if event["eventType"] == "SHUTDOWN":
+            sys.exit(0)
+"""
+HANDLER = """
+    import os, time
+    def handler(event, context):
+        print("hello")
+        if event.get("sleep"):
+            time.sleep(event["sleep"])
+        if event.get("exit"):
+            os._exit(event["exit"])
+        return {"pid": os.getpid(), "id": context.aws_request_id}
+"""
+
+
+class Log:
+    """What the extension wrote into the function's log."""
+
+    def __init__(self, bulb: Running, name: str) -> None:
+        self._logs = bulb.client("logs")
+        self._group = f"/aws/lambda/{name}"
+
+    def lines(self) -> list[str]:
+        pages = self._logs.get_paginator("filter_log_events").paginate(logGroupName=self._group)
+        return [event["message"] for page in pages for event in page["events"]]
+
+    def said(self, what: str) -> list[Any]:
+        start = f"<{what}> "
+        return [json.loads(line[len(start) :]) for line in self.lines() if line.startswith(start)]
+
+    def has(self, text: str) -> bool:
+        return any(text in line for line in self.lines())
+
+
+def extended(bulb: Running, name: str, source: str = HANDLER, *, extension: str = MONITOR, **settings: Any) -> Log:
+    """A function with one extension, called `monitor`."""
+    aws = bulb.client("lambda")
+    create(aws, name, source, Layers=[publish(aws, name, layer_of(monitor=extension))], **settings)
+    return Log(bulb, name)
+
+
+def test_it_lives_beside_the_function(bulb: Running) -> None:
+    aws = bulb.client("lambda")
+    log = extended(bulb, "ext-lives", Environment={"Variables": {"COLOUR": "blue"}})
+    first, _ = invoke(aws, "ext-lives")
+    second, _ = invoke(aws, "ext-lives")
+    until(lambda: len(log.said("event")) == 2, "two events")
+    assert [event["requestId"] for event in log.said("event")] == [first["id"], second["id"]]
+    assert {event["eventType"] for event in log.said("event")} == {"INVOKE"}
+    (about,) = log.said("registered")
+    assert about == {
+        "functionName": "ext-lives",
+        "functionVersion": "$LATEST",
+        "handler": "app.handler",
+        "accountId": "000000000000",
+    }
+    (names,) = log.said("environment")
+    assert {"COLOUR", "AWS_LAMBDA_RUNTIME_API", "AWS_LAMBDA_FUNCTION_NAME", "AWS_ACCESS_KEY_ID"} <= set(names)
+    assert not {"_HANDLER", "AWS_EXECUTION_ENV", "LAMBDA_TASK_ROOT", "AWS_LAMBDA_LOG_GROUP_NAME"} & set(names)
+    assert "EXTENSION\tName: monitor\tState: Ready\tEvents: [INVOKE, SHUTDOWN]\n" in log.lines()
+    assert "TELEMETRY\tName: monitor\tState: Subscribed\tTypes: [Platform, Function, Extension]\n" in log.lines()
+
+
+def test_it_is_told_everything_in_order(bulb: Running) -> None:
+    aws = bulb.client("lambda")
+    log = extended(bulb, "ext-told")
+    first, _ = invoke(aws, "ext-told")
+    second, _ = invoke(aws, "ext-told")
+    until(lambda: [event["type"] for event in log.said("telemetry")].count("platform.report") >= 1, "a report")
+    aws.update_function_configuration(FunctionName="ext-told", Description="end it")
+    until(lambda: [event["type"] for event in log.said("telemetry")].count("platform.report") == 2, "both reports")
+    told = log.said("telemetry")
+    assert [event["type"] for event in told] == [
+        "platform.initStart",
+        "platform.telemetrySubscription",
+        "platform.initRuntimeDone",
+        "platform.extension",
+        "platform.initReport",
+        *["platform.start", "function", "platform.runtimeDone", "platform.report"] * 2,
+    ]
+    records = [event["record"] for event in told]
+    assert records[1] == {"name": "monitor", "state": "Subscribed", "types": ["platform", "function", "extension"]}
+    assert records[2] == {"initializationType": "on-demand", "phase": "init", "status": "success"}
+    assert records[3] == {"name": "monitor", "state": "Ready", "events": ["INVOKE", "SHUTDOWN"]}
+    assert records[4]["metrics"]["durationMs"] > 0
+    start, line, done, report = records[5:9]
+    assert start["requestId"] == done["requestId"] == report["requestId"] == first["id"]
+    assert start["tracing"]["type"] == "X-Amzn-Trace-Id"
+    assert line == "hello\n"
+    assert [span["name"] for span in done["spans"]] == ["responseLatency", "responseDuration", "runtimeOverhead"]
+    assert done["metrics"]["producedBytes"] > 10
+    assert report["status"] == "success"
+    assert report["metrics"]["durationMs"] >= done["metrics"]["durationMs"]
+    assert records[9]["requestId"] == second["id"]
+
+
+def test_the_end_is_announced(bulb: Running) -> None:
+    aws = bulb.client("lambda")
+    log = extended(bulb, "ext-ends")
+    invoke(aws, "ext-ends")
+    aws.update_function_configuration(FunctionName="ext-ends", Description="another")
+    until(lambda: len(log.said("event")) == 2, "the last event")
+    last = log.said("event")[-1]
+    assert last["eventType"] == "SHUTDOWN"
+    assert last["shutdownReason"] == "SPINDOWN"
+
+
+@pytest.mark.parametrize(
+    ("name", "event", "error_type", "reason"),
+    [
+        ("ext-late", {"sleep": 5}, "Sandbox.Timedout", "TIMEOUT"),
+        ("ext-exits", {"exit": 3}, "Runtime.ExitError", "FAILURE"),
+    ],
+)
+def test_after_a_reset_it_starts_again(
+    bulb: Running, name: str, event: dict[str, int], error_type: str, reason: str
+) -> None:
+    aws = bulb.client("lambda")
+    log = extended(bulb, name, Timeout=3)
+    first, _ = invoke(aws, name)
+    answer, response = invoke(aws, name, event)
+    assert response["FunctionError"] == "Unhandled"
+    assert answer["errorType"] == error_type
+    until(lambda: any(told["eventType"] == "SHUTDOWN" for told in log.said("event")), "the end")
+    assert [told.get("shutdownReason") for told in log.said("event")] == [None, None, reason]
+    again, _ = invoke(aws, name)
+    assert again["id"] != first["id"]
+    until(lambda: len(log.said("registered")) == 2, "the second life")
+
+
+def test_one_that_crashes_fails_the_invocation(bulb: Running) -> None:
+    aws = bulb.client("lambda")
+    crashing = MONITOR.replace('say("event", event)', "os._exit(7)")
+    log = extended(bulb, "ext-crash", extension=crashing)
+    answer, response = invoke(aws, "ext-crash", {"sleep": 2})
+    request_id = response["ResponseMetadata"]["RequestId"]
+    assert answer == {"errorType": "Extension.Crash", "errorMessage": f"RequestId: {request_id} Error: exit status 7"}
+    until(lambda: log.has("Status: error\tError Type: Extension.Crash\n"), "the report")
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "state", "error_type", "text"),
+    [
+        ("ext-no-start", "#!/no/such/program\n", "LaunchError", "Extension.LaunchError", "fork/exec"),
+        ("ext-ends-early", "#!/bin/sh\nexit 4\n", "Exited", "Extension.Crash", "exit status 4"),
+        (
+            "ext-init-error",
+            MONITOR.split("    server =", maxsplit=1)[0]
+            + """
+    call("POST", "/2020-01-01/extension/init/error", {}, Identifier=identifier,
+         Function_Error_Type="Extension.NoConfig")
+    sys.exit(5)
+""",
+            "InitError",
+            "Extension.InitError",
+            "exit status 5",
+        ),
+    ],
+)
+def test_one_that_does_not_start_fails_init(
+    bulb: Running, name: str, source: str, state: str, error_type: str, text: str
+) -> None:
+    aws = bulb.client("lambda")
+    log = extended(bulb, name, extension=source, Timeout=10)
+    answer, response = invoke(aws, name)
+    assert response["FunctionError"] == "Unhandled"
+    assert answer["errorType"] == error_type
+    assert text in answer["errorMessage"]
+    until(lambda: log.has("Phase: invoke"), "both inits")
+    lines = log.lines()
+    assert any(line.startswith(f"EXTENSION\tName: monitor\tState: {state}\t") for line in lines)
+    reports = [line for line in lines if line.startswith("INIT_REPORT")]
+    assert [line.split("\t", 1)[1] for line in reports] == [
+        f"Phase: init\tStatus: error\tError Type: {error_type}\n",
+        f"Phase: invoke\tStatus: error\tError Type: {error_type}\n",
+    ]
+
+
+def test_the_answer_does_not_wait_for_it(bulb: Running) -> None:
+    aws = bulb.client("lambda")
+    slow = MONITOR.replace('say("event", event)', 'say("event", event); import time; time.sleep(1.5)')
+    log = extended(bulb, "ext-slow", extension=slow, Timeout=10)
+    answer, response = invoke(aws, "ext-slow")
+    assert response["ResponseMetadata"]["HTTPStatusCode"] == 200
+    assert not any(line.startswith("REPORT") for line in log.lines())
+    until(lambda: log.has(f"REPORT RequestId: {answer['id']}"), "the report")
+    (report,) = (line for line in log.lines() if line.startswith("REPORT"))
+    assert int(report.split("Billed Duration: ")[1].split(" ms")[0]) >= 1500
