@@ -7,7 +7,6 @@ may wait here, whatever the size of the response. Made for one invocation, used 
 
 import asyncio
 import time
-from collections import deque
 from dataclasses import dataclass
 
 from bulb.core.clock import Clock
@@ -82,7 +81,7 @@ class ResponseStream:
         self._given_at = self._first_at = time.perf_counter()
         self._clock = clock
         self._pace = pace
-        self._parts: deque[bytes] = deque()
+        self._parts: list[bytes] = []
         self._waiting = 0
         self._over = False
         self._abandoned = False
@@ -136,16 +135,16 @@ class ResponseStream:
         _wake(self._room)
 
     async def take(self) -> bytes | None:
-        """The next bytes, None after the last."""
+        """All bytes that wait, as one: chunks are nobody's units. None after the last."""
         while not self._parts:
             if self._over or self._abandoned:
                 return None
             self._arrival = self._loop.create_future()
             await self._arrival
-        data = self._parts.popleft()
-        self._waiting -= len(data)
-        if self._waiting <= _WAITING_BYTES:
-            _wake(self._room)
+        data = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        self._parts.clear()
+        self._waiting = 0
+        _wake(self._room)
         return data
 
 
