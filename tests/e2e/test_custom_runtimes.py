@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.bulb import Running
+from tests.support.bulb import Running, running_bulb
 from tests.support.functions import ROLE, invoke
 
 PYTHON_BOOTSTRAP = """\
@@ -189,3 +189,13 @@ def test_the_official_python_client_as_a_custom_runtime(bulb: Running, aws: Any)
     create(aws, "custom-awslambdaric", packed(*files), Handler="app.handler", MemorySize=256, Timeout=20)
     document, response = invoke(aws, "custom-awslambdaric", {"a": 1})
     assert document == [{"a": 1}, response["ResponseMetadata"]["RequestId"], "custom-awslambdaric"]
+
+
+@pytest.mark.parametrize("rung", ["userns", "plain"])
+def test_the_lower_rungs_run_it_too(tmp_path: Path, rung: str) -> None:
+    with running_bulb(tmp_path / "data", isolation=rung) as lower:
+        aws = lower.client("lambda")
+        create(aws, "custom-shell", packed(("bootstrap", SHELL_BOOTSTRAP, 0o755)))
+        create(aws, "custom-none", packed(("other", "", 0o755)))
+        assert invoke(aws, "custom-shell", 1)[0] == {"handler": "any.thing", "event": 1}
+        assert invoke(aws, "custom-none")[0]["errorType"] == "Runtime.InvalidEntrypoint"
