@@ -350,6 +350,16 @@ def test_what_is_refused(bulb: Running) -> None:
         )
     assert refused(put, Qualifier="nowhere", **one)[1] == f"Cannot find alias arn: {arn}:nowhere"
     assert refused(put, Qualifier="77", **one)[1] == f"Function not found: {arn}:77"
+    aws.create_alias(FunctionName="choosy", Name="newest", FunctionVersion="$LATEST")
+    assert refused(put, Qualifier="newest", **one)[1].endswith("cannot be applied to unpublished function versions.")
+    aws.create_alias(FunctionName="choosy", Name="wanders", FunctionVersion=version)
+    provide(aws, "choosy", "wanders", 1)
+    ready(aws, "choosy", "wanders")
+    aws.update_alias(FunctionName="choosy", Name="wanders", FunctionVersion="$LATEST")
+    answer = ready(aws, "choosy", "wanders")
+    assert (counts(answer), answer["Status"]) == ((1, 0, 0), "FAILED")
+    until(lambda: invoke(aws, "choosy", Qualifier="wanders")[0][::2] == ["on-demand", "$LATEST"], "the move")
+    delete(FunctionName="choosy", Qualifier="wanders")
     aws.create_alias(FunctionName="choosy", Name="live", FunctionVersion=version)
     provide(aws, "choosy", version, 1)
     assert refused(put, Qualifier="live", **one) == (

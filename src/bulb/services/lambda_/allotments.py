@@ -17,8 +17,8 @@ from bulb.environments.model import FunctionSpec
 from bulb.environments.provisioned import Allocation
 from bulb.invoke.concurrency import Concurrency as Books
 from bulb.services.lambda_.catalog import Catalog
-from bulb.services.lambda_.concurrency import Concurrency
-from bulb.services.lambda_.model import Alias, FunctionKey
+from bulb.services.lambda_.concurrency import NOT_PUBLISHED, Concurrency
+from bulb.services.lambda_.model import LATEST, Alias, FunctionKey
 from bulb.services.lambda_.store import ConcurrencyStore, LambdaStore
 
 _log = logging.getLogger(__name__)
@@ -86,8 +86,13 @@ class Allotments:
                 self._do(self._switch(key), key)
 
     def allocations(self, key: FunctionKey, shares: dict[str, int]) -> dict[str, Allocation]:
-        """What there is for each version of `shares`."""
-        return {version: self._keeper.allocation(key.version(version)) for version in shares}
+        """What there is for each version of `shares`: for `$LATEST`, where an alias has moved to it, nothing."""
+        return {
+            version: Allocation(failure=NOT_PUBLISHED)
+            if version == LATEST
+            else self._keeper.allocation(key.version(version))
+            for version in shares
+        }
 
     def unreserved(self, account: str, region: str) -> int:
         """The size of the pool that functions without a reservation share."""

@@ -9,6 +9,8 @@ from bulb.environments.provisioned import Allocation
 from bulb.services.lambda_ import errors
 from bulb.services.lambda_.model import LATEST, Alias
 
+NOT_PUBLISHED = "Provisioned Concurrency Configs cannot be applied to unpublished function versions."
+
 
 @dataclass(frozen=True, slots=True)
 class Provision:
@@ -53,12 +55,12 @@ class Concurrency:
         return {} if alias is None else split(alias, provision.executions)
 
     def wanted(self) -> dict[str, int]:
-        """How many environments each version is to have."""
+        """How many environments each version is to have. `$LATEST`, where an alias has moved to it, has none."""
         wanted: dict[str, int] = {}
         for provision in self.provisions:
             for version, count in self.shares(provision).items():
                 wanted[version] = wanted.get(version, 0) + count
-        return {version: count for version, count in wanted.items() if count}
+        return {version: count for version, count in wanted.items() if count and version != LATEST}
 
 
 def split(alias: Alias, executions: int) -> dict[str, int]:
@@ -89,6 +91,9 @@ def check_provision(qualifier: str, executions: int, function: Concurrency, unre
 
     Raises ResourceConflictException and InvalidParameterValueException.
     """
+    alias = function.alias(qualifier)
+    if alias is not None and LATEST in alias.versions:
+        raise errors.invalid(NOT_PUBLISHED)
     others = [provision for provision in function.provisions if provision.qualifier != qualifier]
     _check_owner(qualifier, others, function)
     if function.reserved is not None:

@@ -6,12 +6,11 @@ from typing import Any
 from bulb.core.calls import Answer, Call
 from bulb.services.lambda_ import errors, names, paging
 from bulb.services.lambda_.allotments import Allotments
-from bulb.services.lambda_.concurrency import Concurrency, Provision, check_qualifier, state
+from bulb.services.lambda_.concurrency import NOT_PUBLISHED, Concurrency, Provision, check_qualifier, state
 from bulb.services.lambda_.model import FunctionKey
 from bulb.services.lambda_.options import LambdaOptions
 from bulb.services.lambda_.store import LambdaStore
 
-_NOT_PUBLISHED = "Provisioned Concurrency Configs cannot be applied to unpublished function versions."
 _NEITHER_ALIAS_NOR_VERSION = "The function resource provided must be an alias or a published version."
 
 
@@ -48,7 +47,7 @@ class ConcurrencyOperations:
     async def put_provisioned_concurrency_config(self, call: Call) -> Answer:
         """Answers IN_PROGRESS; environments are started in the background."""
         target, executions = names.target(call), call.params["ProvisionedConcurrentExecutions"]
-        qualifier = check_qualifier(target.qualifier, _NOT_PUBLISHED)
+        qualifier = check_qualifier(target.qualifier, NOT_PUBLISHED)
         key, limit = target.key, self._options.account_concurrency
         function = await self._store.provision(key, qualifier, executions, limit, call.now)
         before = self._shown(key, function, qualifier)
