@@ -53,7 +53,7 @@ WHY = {
 
 # What has to be known of the operations of a service that work.
 NOTES = {
-    "lambda": "No service that functions could read from is here yet, so `CreateEventSourceMapping` answers every source "
+    "lambda": "No service that functions read from is here yet, so `CreateEventSourceMapping` answers every source "
     "with an error that names its service.\n",
 }
 
