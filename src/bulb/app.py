@@ -16,8 +16,8 @@ from bulb.billing.ledger import Ledger
 from bulb.config import Config
 from bulb.core.clock import Clock, SystemClock
 from bulb.core.errors import BulbError
-from bulb.core.facts import Facts, FunctionRef
-from bulb.delivery.relay import Relay
+from bulb.core.facts import DeliveryFailed, Facts, FunctionRef
+from bulb.delivery.relay import Destination, Relay
 from bulb.environments import capacity
 from bulb.environments.factory import EnvironmentFactory
 from bulb.environments.images import PreparedImages
@@ -51,6 +51,7 @@ from bulb.services.logs.api import Logs
 from bulb.services.sts.api import Sts
 from bulb.storage.blobs import BlobStore
 from bulb.storage.database import Database
+from bulb.storage.outbox import Entry
 from bulb.storage.writebehind import WriteBehind
 from bulb.telemetry.listener import FunctionLogs
 from bulb.telemetry.log_store import LogStore
@@ -111,9 +112,14 @@ class Bulb:
         await self._house.close()
 
 
-async def open_bulb(config: Config, clock: Clock | None = None) -> Bulb:
-    """Start a server; it answers when this returns. Raises BulbError, saying why, when it cannot."""
-    house = _House(config, clock or SystemClock())
+async def open_bulb(
+    config: Config, clock: Clock | None = None, destinations: Mapping[str, Destination] | None = None
+) -> Bulb:
+    """Start a server; it answers when this returns. Raises BulbError, saying why, when it cannot.
+
+    `destinations` are services of others, by the name in their ARNs, that take what is told of asynchronous events.
+    """
+    house = _House(config, clock or SystemClock(), destinations or {})
     try:
         await house.open()
         try:
@@ -131,9 +137,10 @@ async def open_bulb(config: Config, clock: Clock | None = None) -> Bulb:
 class _House:
     """Every room, built in order."""
 
-    def __init__(self, config: Config, clock: Clock) -> None:
+    def __init__(self, config: Config, clock: Clock, destinations: Mapping[str, Destination]) -> None:
         self.config = config
         self.clock = clock
+        self.further_destinations = destinations
         self.facts = Facts()
         self.endpoint_port = 0
         self._stack = AsyncExitStack()
@@ -230,6 +237,8 @@ class _House:
         self._closing(self.provisioned.close)
         self.provisioned.start()
         self.traces = Traces()
+        self.lambda_store = lambda_.LambdaStore(self.database, self.blobs)
+        self.event_rules = lambda_.EventRules(self.lambda_store)
         self.dispatcher = Dispatcher(
             self.pool,
             self.provisioned,
@@ -238,8 +247,8 @@ class _House:
             self.clock,
             self.traces,
             stream_rate=config.stream_bandwidth * 1_048_576,
+            may_recurse=self.event_rules.may_recurse,
         )
-        self.lambda_store = lambda_.LambdaStore(self.database, self.blobs)
         self.s3_store = s3.S3Store.over(self.database, self.blobs)
         packages = lambda_.Packages(self.blobs, self.codes, s3.ObjectReader(self.s3_store))
         self.activator = lambda_.Activator(
@@ -249,7 +258,15 @@ class _House:
         self.functions = lambda_.Catalog(self.lambda_store, packages, self.activator, self.pool.expect)
         self.allotments = lambda_.Allotments(self.lambda_store, self.functions, self.concurrency, self.provisioned)
         self._closing(self.allotments.close)
-        self.events = AsyncInvocations(self.database, self.functions, self.dispatcher, self.facts, self.clock)
+        self.events = AsyncInvocations(
+            self.database,
+            self.functions,
+            self.event_rules,
+            self.dispatcher,
+            self.concurrency.reserved,
+            self.facts,
+            self.clock,
+        )
         self._closing(self.events.close)
         self.packages = packages
 
@@ -281,6 +298,7 @@ class _House:
                 policies_enforced=self.config.enforce_credentials,
                 url_domain=self.config.url_domain,
                 url_one_permission=self.config.url_permissions == "one",
+                destinations=frozenset({"lambda", "s3", *self.further_destinations}),
             ),
         )
         iam = Iam(self.database, self.identities.keys)
@@ -307,12 +325,27 @@ class _House:
             self.functions.prefetch(ref)
 
     def _open_delivery(self) -> None:
-        relay = Relay(self.database, {"lambda": self.events.put}, self.clock)
+        relay = Relay(
+            self.database,
+            {"lambda": self.events.put, **self.further_destinations},
+            self.clock,
+            prepared={"s3": s3.Arrivals(self.s3_store, self.blobs).prepare},
+            lost=self._not_delivered,
+        )
         self._closing(relay.close)
         relay.start()
         self.events.start()
         sweeper = asyncio.create_task(self._sweep())
         self._stack.callback(sweeper.cancel)
+
+    def _not_delivered(self, entry: Entry) -> None:
+        """The relay tells of what nobody takes; of what a service's own change caused, there is no more to say."""
+        about = entry.attributes
+        if "kind" in about:
+            at = self.clock.now()
+            self.facts.emit(
+                DeliveryFailed(about["source_arn"], about["request_id"], at, about["kind"], entry.destination_arn)
+            )
 
     def _open_gateway(self) -> None:
         pages = Pages(

@@ -16,11 +16,11 @@ class Lambda:
         self.failures = failures
         self.taken: list[tuple[str, bytes]] = []
 
-    def __call__(self, connection: Connection, destination_arn: str, payload: bytes, now: float) -> bool:
+    def __call__(self, connection: Connection, entry: outbox.Entry, now: float) -> bool:
         if self.failures:
             self.failures -= 1
             raise OSError("not now")
-        self.taken.append((destination_arn, payload))
+        self.taken.append((entry.destination_arn, entry.payload))
         return True
 
 

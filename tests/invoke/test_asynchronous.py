@@ -12,7 +12,7 @@ from bulb.core.errors import AwsError
 from bulb.core.facts import AsyncEventDropped, Fact, Facts, FunctionRef
 from bulb.environments.model import FunctionSpec
 from bulb.invoke.asynchronous import QUEUE, AsyncInvocations
-from bulb.invoke.model import AsyncEvent, Invocation, Outcome, Resolved
+from bulb.invoke.model import AsyncEvent, AsyncRules, Invocation, Outcome, Resolved
 from bulb.storage import queue
 from bulb.storage.database import Database
 
@@ -28,6 +28,14 @@ class Catalog:
             raise AwsError("ResourceNotFoundException", "Function not found", status=404)
         ref = FunctionRef(account, region, name, "$LATEST")
         return Resolved(dataclasses.replace(SPEC, ref=ref), ref.arn)
+
+
+class Settings:
+    async def rules(self, account: str, region: str, name: str, qualifier: str | None) -> AsyncRules:
+        return AsyncRules()
+
+    async def may_recurse(self, account: str, region: str, name: str) -> bool:
+        return False
 
 
 class Function:
@@ -76,13 +84,21 @@ class House:
             await asyncio.sleep(0.01)
         pytest.fail("the queue did not empty")
 
+    async def dropped(self) -> AsyncEventDropped:
+        """The fact comes a moment after the commit."""
+        for _ in range(500):
+            if found := [fact for fact in self.facts if isinstance(fact, AsyncEventDropped)]:
+                return found[0]
+            await asyncio.sleep(0.01)
+        pytest.fail("nothing was dropped")
+
 
 def run(folder: Path, function: Function, test: Callable[[House], Awaitable[None]]) -> None:
     async def main() -> None:
         database = await Database.open(folder / "bulb.db")
         clock, facts, heard = MovableClock(), Facts(), []
         facts.add(heard.append)
-        events = AsyncInvocations(database, Catalog(), function, facts, clock)
+        events = AsyncInvocations(database, Catalog(), Settings(), function, lambda name: None, facts, clock)
         events.start()
         try:
             await test(House(database, function, clock, events, heard))
@@ -117,7 +133,7 @@ def test_failures_are_retried_after_one_and_two_minutes_with_the_same_id_then_dr
             await house.function.wait_for(attempt)
         await house.empty()
         assert {seen.request_id for seen in house.function.seen} == {"id-1"}
-        [dropped] = [fact for fact in house.facts if isinstance(fact, AsyncEventDropped)]
+        dropped = await house.dropped()
         assert (dropped.request_id, dropped.condition) == ("id-1", "RetriesExhausted")
 
     run(tmp_path, Function("fail", "fail", "fail"), test)
@@ -160,7 +176,7 @@ def test_an_event_for_a_missing_function_is_dropped(tmp_path: Path) -> None:
     async def test(house: House) -> None:
         await house.accept("id-1", "gone")
         await house.empty()
-        [dropped] = [fact for fact in house.facts if isinstance(fact, AsyncEventDropped)]
+        dropped = await house.dropped()
         assert dropped.condition == "FunctionNotFound"
 
     run(tmp_path, Function(), test)

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import uvloop
 
 from bulb.app import Bulb, open_bulb
 from bulb.config import load
+from bulb.delivery.relay import Destination
 from tests.support.clock import MovableClock
 from tests.support.gateway import client
 
@@ -36,7 +37,9 @@ class Running:
 
 
 @contextlib.contextmanager
-def running_bulb(data: Path, **settings: Any) -> Iterator[Running]:
+def running_bulb(
+    data: Path, *, destinations: Mapping[str, Destination] | None = None, **settings: Any
+) -> Iterator[Running]:
     """A whole Bulb in a thread of this process, on a free port."""
     clock, started = MovableClock(), threading.Event()
     outcome: dict[str, Any] = {}
@@ -45,7 +48,7 @@ def running_bulb(data: Path, **settings: Any) -> Iterator[Running]:
     async def serve() -> None:
         loop, stop = asyncio.get_running_loop(), asyncio.Event()
         outcome["stop"] = lambda: loop.call_soon_threadsafe(stop.set)
-        bulb: Bulb = await open_bulb(config, clock)
+        bulb: Bulb = await open_bulb(config, clock, destinations)
         try:
             outcome["bulb"] = bulb
             started.set()

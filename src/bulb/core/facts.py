@@ -216,6 +216,14 @@ class EnvironmentEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class RecursiveInvocationDropped:
+    """A loop through the function was cut."""
+
+    function: FunctionRef
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class AsyncEventReceived:
     """An asynchronous event is on disk."""
 
@@ -234,6 +242,17 @@ class AsyncEventDropped:
     condition: str
 
 
+@dataclass(frozen=True, slots=True)
+class DeliveryFailed:
+    """Nobody could be told how an asynchronous event ended. `kind`: `OnSuccess`, `OnFailure` or `DeadLetter`."""
+
+    function_arn: str
+    request_id: str
+    at: float
+    kind: str
+    target: str
+
+
 Fact = (
     EnvironmentStarted
     | InitRuntimeDone
@@ -249,8 +268,10 @@ Fact = (
     | InvocationThrottled
     | ConcurrencyProvisioned
     | EnvironmentEnded
+    | RecursiveInvocationDropped
     | AsyncEventReceived
     | AsyncEventDropped
+    | DeliveryFailed
 )
 Listener = Callable[[Fact], None]
 

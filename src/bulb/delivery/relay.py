@@ -1,12 +1,13 @@
 """The relay: from the outbox to wherever each entry is meant to go, in one transaction a batch.
 
 An entry leaves the outbox in the same commit in which it arrives at its destination, so it is neither lost nor, by the
-relay, doubled. A destination is a function of the connection, found by the service its ARN names.
+relay, doubled. A destination is found by the service its ARN names.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
@@ -14,22 +15,48 @@ from bulb.core.arn import parse_arn
 from bulb.core.clock import Clock
 from bulb.storage import outbox
 from bulb.storage.database import Database
+from bulb.storage.outbox import Entry
 
 _log = logging.getLogger(__name__)
 _BATCH = 200
 _RETRY_S = 1.0
 
 
-# Takes (connection, destination ARN, payload, Unix time) inside the relay's transaction; False: no such destination.
-Destination = Callable[[Connection, str, bytes, float], bool]
+# Takes an entry (at a Unix time) inside the relay's transaction; False: no such destination.
+Destination = Callable[[Connection, Entry, float], bool]
+# The second half of a delivery that needed something on disk first.
+Finish = Callable[[Connection], bool]
+# For bytes too big for the database: puts them on disk, and answers what makes them count inside the transaction.
+# It may be asked again for the same entry.
+PreparedDestination = Callable[[Entry, float], Awaitable[Finish]]
+
+
+@dataclass(slots=True)
+class _Moved:
+    """What one transaction did: entries handed on, entries nobody takes, and those that must be prepared first."""
+
+    count: int = 0
+    lost: list[Entry] = field(default_factory=list)
+    unprepared: list[Entry] = field(default_factory=list)
 
 
 class Relay:
     """Empties the outbox as soon as something is in it, and once at start."""
 
-    def __init__(self, database: Database, destinations: Mapping[str, Destination], clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        destinations: Mapping[str, Destination],
+        clock: Clock,
+        *,
+        prepared: Mapping[str, PreparedDestination] | None = None,
+        lost: Callable[[Entry], None] = lambda entry: None,
+    ) -> None:
+        """`lost` is told of entries that nobody takes, after they left the outbox; it returns at once."""
         self._database = database
         self._destinations = destinations
+        self._prepared = prepared or {}
+        self._lost = lost
         self._clock = clock
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -51,20 +78,55 @@ class Relay:
             await self._wake.wait()
             self._wake.clear()
             try:
-                while await self._database.write(self._move_some) == _BATCH:
+                while await self._move_batch() == _BATCH:
                     pass
             except Exception:
                 _log.exception("the outbox could not be relayed; trying again")
                 await asyncio.sleep(_RETRY_S)
                 self._wake.set()
 
-    def _move_some(self, connection: Connection) -> int:
-        entries = outbox.pending(connection, _BATCH)
+    async def _move_batch(self) -> int:
+        """Hand on what is at the head of the outbox; how many entries left it."""
+        moved = await self._database.write(lambda connection: self._move(connection, {}))
+        self._tell(moved.lost)
+        if not moved.unprepared:
+            return moved.count
         now = self._clock.now()
-        for entry in entries:
-            arn = parse_arn(entry.destination_arn)
-            deliver = self._destinations.get(arn.service) if arn is not None else None
-            if deliver is None or not deliver(connection, entry.destination_arn, entry.payload, now):
-                _log.error("no destination %s: what was meant for it is dropped", entry.destination_arn)
-        outbox.remove(connection, [entry.id for entry in entries])
-        return len(entries)
+        prepared = await asyncio.gather(*[self._preparer(entry)(entry, now) for entry in moved.unprepared])
+        finishes = {entry.id: finish for entry, finish in zip(moved.unprepared, prepared, strict=True)}
+        rest = await self._database.write(lambda connection: self._move(connection, finishes))
+        self._tell(rest.lost)
+        # Those of the second look come on top of the first one's: together they are at least a batch if more is left.
+        return _BATCH if moved.count + len(moved.unprepared) == _BATCH else 0
+
+    def _move(self, connection: Connection, finishes: Mapping[int, Finish]) -> _Moved:
+        moved, done = _Moved(), []
+        now = self._clock.now()
+        for entry in outbox.pending(connection, _BATCH):
+            if (finish := finishes.get(entry.id)) is not None:
+                taken = finish(connection)
+            elif _service(entry) in self._prepared:
+                moved.unprepared.append(entry)
+                continue
+            else:
+                deliver = self._destinations.get(_service(entry))
+                taken = deliver is not None and deliver(connection, entry, now)
+            done.append(entry.id)
+            if not taken:
+                moved.lost.append(entry)
+        outbox.remove(connection, done)
+        moved.count = len(done)
+        return moved
+
+    def _preparer(self, entry: Entry) -> PreparedDestination:
+        return self._prepared[_service(entry)]
+
+    def _tell(self, lost: list[Entry]) -> None:
+        for entry in lost:
+            _log.error("no destination %s: what was meant for it is dropped", entry.destination_arn)
+            self._lost(entry)
+
+
+def _service(entry: Entry) -> str:
+    arn = parse_arn(entry.destination_arn)
+    return "" if arn is None else arn.service

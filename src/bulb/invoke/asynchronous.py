@@ -7,7 +7,8 @@ that was under way when the process died is made again: at least once, never not
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection
@@ -16,14 +17,16 @@ from bulb.core.arn import parse_arn
 from bulb.core.clock import Clock
 from bulb.core.errors import AwsError
 from bulb.core.facts import AsyncEventDropped, AsyncEventReceived, Facts, FunctionRef
-from bulb.core.ids import request_id
+from bulb.core.ids import hex_id, request_id, trace_id
 from bulb.core.limits import ASYNC_EVENT_AGE_S
 from bulb.environments.processors import Processors
-from bulb.invoke import ramp
-from bulb.invoke.model import AsyncEvent, FunctionCatalog, Invocation, Invoker
+from bulb.invoke import lineage, ramp
+from bulb.invoke.concurrency import FunctionName
+from bulb.invoke.endings import Delivery, Ending, deliveries
+from bulb.invoke.model import AsyncEvent, AsyncRules, AsyncSettings, FunctionCatalog, Invocation, Invoker, Outcome
 from bulb.invoke.ramp import Ramp
-from bulb.invoke.retries import Again, Done, Drop, Verdict, after_answer, after_refusal
-from bulb.storage import queue
+from bulb.invoke.retries import Again, Done, Drop, Verdict, after_answer, after_refusal, too_old
+from bulb.storage import outbox, queue
 from bulb.storage.database import Database
 from bulb.storage.queue import Message
 from bulb.storage.schema.storage import storage_queue
@@ -34,16 +37,40 @@ QUEUE = "lambda:async"
 # Bounds of one look at the queue: messages taken at once, and how long to wait before looking again without being told.
 _BATCH = 256
 _LONGEST_WAIT_S = 60.0
+_UNSETTLED_S = 1.0
+# Looking through more bytes than this for an ending takes over a millisecond: it goes to a thread.
+_INLINE_BYTES = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """How an attempt ended, and what is needed to tell of it."""
+
+    verdict: Verdict
+    rules: AsyncRules
+    outcome: Outcome | None = None
+    refusal: AwsError | None = None
+    dead_letter: str | None = None
 
 
 class AsyncInvocations:
     """Accepts events (`AsyncInvoker`) and works them off."""
 
     def __init__(
-        self, database: Database, catalog: FunctionCatalog, invoker: Invoker, facts: Facts, clock: Clock
+        self,
+        database: Database,
+        catalog: FunctionCatalog,
+        settings: AsyncSettings,
+        invoker: Invoker,
+        reserved: Callable[[FunctionName], int | None],
+        facts: Facts,
+        clock: Clock,
     ) -> None:
+        """`reserved` tells a function's reserved concurrency, None for none."""
         self._database = database
         self._catalog = catalog
+        self._settings = settings
+        self._reserved = reserved
         self._invoker = invoker
         self._facts = facts
         self._clock = clock
@@ -70,18 +97,18 @@ class AsyncInvocations:
             AsyncEventReceived(FunctionRef(account, region, name, qualifier or "$LATEST"), event.request_id, now)
         )
 
-    def put(self, connection: Connection, function_arn: str, payload: bytes, now: float) -> bool:
-        """Accept an event inside another room's transaction. False when `function_arn` names no function."""
-        target = _target(function_arn)
+    def put(self, connection: Connection, entry: outbox.Entry, now: float) -> bool:
+        """Accept an event inside another room's transaction. False when its destination names no function."""
+        target = _target(entry.destination_arn)
         if target is None:
             return False
-        event = AsyncEvent(request_id(), payload)
+        event = AsyncEvent(request_id(), entry.payload, entry.attributes.get("trace_header"))
         row = _row(*target, event, now)
         queue.put(
             connection,
             QUEUE,
             row["lane"],
-            payload,
+            event.payload,
             row["attributes"],
             now,
             expires_at=row["expires_at"],
@@ -165,11 +192,7 @@ class AsyncInvocations:
 
     async def _work(self, message: Message) -> None:
         try:
-            verdict = await self._attempt(message)
-            await self._settle(message, verdict)
-        except Exception:
-            # Still leased to this process: it is tried again at the next start, and nothing was lost.
-            _log.exception("an asynchronous event could not be settled")
+            await self._settle(message, await self._attempt(message))
         finally:
             self._running[message.lane] -= 1
             if not self._running[message.lane]:
@@ -177,10 +200,16 @@ class AsyncInvocations:
                 self._ramps.pop(message.lane, None)
             self._wake.set()
 
-    async def _attempt(self, message: Message) -> Verdict:
-        about, accepted_at = message.attributes, message.enqueued_at
+    async def _attempt(self, message: Message) -> _Attempt:
+        about, accepted_at, rules = message.attributes, message.enqueued_at, AsyncRules()
+        name = (about["account"], about["region"], about["name"])
+        dead_letter = None
         try:
-            resolved = await self._catalog.resolve(about["account"], about["region"], about["name"], about["qualifier"])
+            rules = await self._settings.rules(*name, about["qualifier"])
+            resolved = await self._catalog.resolve(*name, about["qualifier"])
+            dead_letter = resolved.dead_letter
+            if too_old(rules, accepted_at, self._clock.now()):
+                return _Attempt(Drop("EventAgeExceeded"), rules, dead_letter=dead_letter)
             outcome = await self._invoker.invoke(
                 Invocation(
                     spec=resolved.spec,
@@ -191,23 +220,74 @@ class AsyncInvocations:
                     client_context=about["client_context"],
                 )
             )
-        except AwsError as error:
-            return after_refusal(error, message.attempts, accepted_at, self._clock.now())
-        return after_answer(outcome.function_error is not None, message.attempts, accepted_at, self._clock.now())
+        except Exception as error:
+            refusal = error if isinstance(error, AwsError) else _failure(error)
+            now, reserved = self._clock.now(), self._reserved(name)
+            verdict = after_refusal(refusal, rules, reserved, message.attempts, accepted_at, now)
+            return _Attempt(verdict, rules, refusal=refusal, dead_letter=dead_letter)
+        failed = outcome.function_error is not None
+        verdict = after_answer(failed, rules, message.attempts, accepted_at, self._clock.now())
+        return _Attempt(verdict, rules, outcome, dead_letter=dead_letter)
 
-    async def _settle(self, message: Message, verdict: Verdict) -> None:
+    async def _settle(self, message: Message, attempt: _Attempt) -> None:
+        """Write down what became of the event. Until that succeeds it is leased, so nobody else tries it."""
         generation = self._database.generation
-        match verdict:
+        match attempt.verdict:
             case Again(at, attempts):
-                await self._database.write(
-                    lambda c: queue.retry(c, message.id, generation, visible_at=at, attempts=attempts)
-                )
+
+                def write(connection: Connection) -> None:
+                    queue.retry(connection, message.id, generation, visible_at=at, attempts=attempts)
+
             case Done() | Drop():
-                await self._database.write(lambda c: queue.complete(c, [message.id], generation))
-        if isinstance(verdict, Drop):
+                ended_at = self._clock.now()
+                told = await _told(message, attempt, ended_at)
+
+                def write(connection: Connection) -> None:
+                    if queue.complete(connection, [message.id], generation):
+                        for delivery in told:
+                            outbox.add(connection, delivery.arn, delivery.payload, delivery.attributes, ended_at)
+
+        while True:
+            try:
+                await self._database.write(write)
+                break
+            except Exception:
+                _log.exception("the end of an asynchronous event could not be written; trying again")
+                await self._clock.sleep(_UNSETTLED_S)
+        if isinstance(attempt.verdict, Drop):
             about = message.attributes
             ref = FunctionRef(about["account"], about["region"], about["name"], about["qualifier"] or "$LATEST")
-            self._facts.emit(AsyncEventDropped(ref, about["request_id"], self._clock.now(), verdict.condition))
+            self._facts.emit(AsyncEventDropped(ref, about["request_id"], self._clock.now(), attempt.verdict.condition))
+
+
+def _failure(error: Exception) -> AwsError:
+    """Bulb's own trouble is the function's no more than a throttle is."""
+    _log.error("an asynchronous event could not be tried", exc_info=error)
+    return AwsError("ServiceException", "Service Exception", status=500)
+
+
+async def _told(message: Message, attempt: _Attempt, now: float) -> list[Delivery]:
+    """What the outbox gets when the event ends."""
+    rules, verdict = attempt.rules, attempt.verdict
+    if not (attempt.dead_letter or rules.on_failure or rules.on_success):
+        return []
+    about = message.attributes
+    ref = FunctionRef(about["account"], about["region"], about["name"], about["qualifier"] or "$LATEST")
+    outcome = attempt.outcome
+    ending = Ending(
+        request_id=about["request_id"],
+        invoked_arn=f"{ref.arn}:{ref.version}",
+        payload=message.payload,
+        condition=verdict.condition if isinstance(verdict, Drop) else "Success",
+        invocations=message.attempts + (outcome is not None),
+        at=now,
+        outcome=outcome,
+        refusal=attempt.refusal,
+        trace_header=lineage.passed(about["trace_header"], ref.arn)[0],
+    )
+    if len(message.payload) + (0 if outcome is None else len(outcome.payload)) <= _INLINE_BYTES:
+        return deliveries(ending, rules, attempt.dead_letter)
+    return await asyncio.to_thread(deliveries, ending, rules, attempt.dead_letter)
 
 
 def _row(account: str, region: str, name: str, qualifier: str | None, event: AsyncEvent, now: float) -> dict[str, Any]:
@@ -217,7 +297,8 @@ def _row(account: str, region: str, name: str, qualifier: str | None, event: Asy
         "name": name,
         "qualifier": qualifier,
         "request_id": event.request_id,
-        "trace_header": event.trace_header,
+        # Of its own if none came: every attempt is one in the same chain of requests.
+        "trace_header": event.trace_header or f"Root={trace_id(now)};Parent={hex_id(16)};Sampled=0",
         "client_context": event.client_context,
     }
     lane = f"{account}:{region}:{name}:{qualifier or ''}"

@@ -5,16 +5,18 @@ the function, as on AWS; the environment is given back whatever happens, and wit
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from bulb.core.clock import Clock
 from bulb.core.errors import AwsError
-from bulb.core.facts import Facts, FunctionRef, InvocationThrottled
+from bulb.core.facts import Facts, FunctionRef, InvocationThrottled, RecursiveInvocationDropped
 from bulb.environments.environment import Environment
 from bulb.environments.model import Event, FunctionSpec
 from bulb.environments.pool import EnvironmentPool, NoCapacityError
 from bulb.environments.provisioned import ProvisionedEnvironments
 from bulb.environments.streaming import Chunks, Pace, ResponseStream
+from bulb.invoke import lineage
 from bulb.invoke.concurrency import Concurrency, ThrottledError
 from bulb.invoke.model import Invocation, Outcome, StreamedOutcome
 from bulb.invoke.tracing import Traces
@@ -33,8 +35,12 @@ class Dispatcher:
         traces: Traces,
         *,
         stream_rate: float = 0.0,
+        may_recurse: Callable[[str, str, str], Awaitable[bool]] | None = None,
     ) -> None:
-        """`stream_rate`: bytes a second of a streamed response after its first 6 MB; 0 is any."""
+        """`stream_rate`: bytes a second of a streamed response after its first 6 MB; 0 is any.
+
+        `may_recurse` (account, region, name) is asked before a loop through a function is cut; without it all are.
+        """
         self._pool = pool
         self._provisioned = provisioned
         self._concurrency = concurrency
@@ -42,6 +48,7 @@ class Dispatcher:
         self._clock = clock
         self._traces = traces
         self._stream_rate = stream_rate
+        self._may_recurse = may_recurse
         self._streaming: set[asyncio.Task[None]] = set()
         self.in_flight = 0
 
@@ -49,13 +56,17 @@ class Dispatcher:
         """The function's answer. With `stream` it goes there while it is being made, if the runtime streams.
 
         Raises AwsError TooManyRequestsException when the account, the function or the machine has no room,
-        InvalidRuntimeException when the machine lacks the interpreter.
+        InvalidRuntimeException when the machine lacks the interpreter, RecursiveInvocationException when a loop is cut.
         """
         self.in_flight += 1
         try:
+            trace = self._traces.header(invocation.spec, invocation.trace_header, self._clock.now())
+            trace, passes = lineage.passed(trace, invocation.spec.ref.arn)
+            if passes >= lineage.MOST_PASSES:
+                await self._cut_loop(invocation.spec.ref)
             environment = await self._acquire(invocation.spec)
             try:
-                return await self._run(environment, invocation, stream)
+                return await self._run(environment, invocation, trace, stream)
             finally:
                 self._pool.release(environment)
         finally:
@@ -133,12 +144,25 @@ class Dispatcher:
         self._facts.emit(InvocationThrottled(function, self._clock.now(), reason))
         return throttled(reason)
 
-    async def _run(self, environment: Environment, invocation: Invocation, stream: ResponseStream | None) -> Outcome:
+    async def _cut_loop(self, ref: FunctionRef) -> None:
+        """Raises RecursiveInvocationException unless loops through the function are allowed."""
+        if self._may_recurse is not None and await self._may_recurse(ref.account, ref.region, ref.name):
+            return
+        self._facts.emit(RecursiveInvocationDropped(ref, self._clock.now()))
+        raise AwsError(
+            "RecursiveInvocationException",
+            "Lambda has detected your function being invoked in a recursive loop with other Amazon Web Services "
+            "resources and stopped your function's invocation.",
+        )
+
+    async def _run(
+        self, environment: Environment, invocation: Invocation, trace: str, stream: ResponseStream | None
+    ) -> Outcome:
         event = Event(
             invocation.request_id,
             invocation.invoked_arn,
             invocation.payload,
-            invocation.trace_header or self._traces.header(invocation.spec, None, self._clock.now()),
+            trace,
             invocation.client_context,
             stream,
         )

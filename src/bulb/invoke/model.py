@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
 from typing import Protocol
 
+from bulb.core.limits import ASYNC_EVENT_AGE_S, ASYNC_RETRY_DELAYS_S
 from bulb.environments.model import FunctionSpec
 
 
@@ -55,10 +56,33 @@ class StreamedOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """A function as found by name and qualifier."""
+    """A function as found by name and qualifier. `dead_letter` is the ARN that gets its failed events."""
 
     spec: FunctionSpec
     invoked_arn: str
+    dead_letter: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AsyncRules:
+    """How events for a function, as it is named, are treated: retries after a failure, age in seconds, and the ARNs
+    where their ends are told; None tells nobody.
+    """
+
+    max_retries: int = len(ASYNC_RETRY_DELAYS_S)
+    max_age_s: int = ASYNC_EVENT_AGE_S
+    on_success: str | None = None
+    on_failure: str | None = None
+
+
+class AsyncSettings(Protocol):
+    """Who knows what was configured for asynchronous events (services/lambda_)."""
+
+    async def rules(self, account: str, region: str, name: str, qualifier: str | None) -> AsyncRules:
+        """The rules for events that name the function with `qualifier`; the defaults where nothing was configured."""
+
+    async def may_recurse(self, account: str, region: str, name: str) -> bool:
+        """Loops through the function are let run."""
 
 
 class FunctionCatalog(Protocol):

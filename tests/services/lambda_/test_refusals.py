@@ -101,7 +101,7 @@ def test_the_models_own_bounds(room: Room, params: dict[str, Any], field: str) -
 
 
 UNSUPPORTED: list[tuple[dict[str, Any], str]] = [
-    ({"DeadLetterConfig": {"TargetArn": "arn:aws:sqs:us-east-1:000000000000:q"}}, "DeadLetterConfig"),
+    ({"DeadLetterConfig": {"TargetArn": "arn:aws:sqs:us-east-1:000000000000:q"}}, "DeadLetterConfig to Amazon SQS"),
     ({"KMSKeyArn": "arn:aws:kms:us-east-1:000000000000:key/k"}, "KMSKeyArn"),
     ({"ImageConfig": {"Command": ["x"]}}, "ImageConfig"),
     ({"DurableConfig": {"ExecutionTimeout": 5}}, "DurableConfig"),
@@ -255,18 +255,3 @@ def test_code_storage_is_limited(tmp_path: Path) -> None:
         room.create("two")
         expected = ("CodeStorageExceededException", "Code storage limit exceeded.", 400)
         assert refused(room.create, name="three") == expected
-
-
-FAMILIES: list[tuple[str, dict[str, Any]]] = [
-    ("list_capacity_providers", {}),
-    ("get_function_scaling_config", {"FunctionName": "f", "Qualifier": "1"}),
-    ("list_durable_executions_by_function", {"FunctionName": "f"}),
-]
-
-
-@pytest.mark.parametrize(("operation", "params"), FAMILIES)
-def test_families_that_are_not_here_are_named(room: Room, operation: str, params: dict[str, Any]) -> None:
-    code, text, status = refused(getattr(room.client(), operation), **params)
-    name = operation.replace("_", "")
-    assert (code, status) == ("NotImplementedException", 501)
-    assert f"the operation {name} of the service lambda" in text.lower().replace("  ", " ")

@@ -71,7 +71,12 @@ def test_every_kind_of_change_tells(tmp_path: Path) -> None:
         assert order == sorted(set(order))
         entry = (await room.pending())[0]
         assert entry.destination_arn == FUNCTION
-        assert entry.attributes == {"source": "s3", "source_arn": "arn:aws:s3:::pictures", "account": "000000000000"}
+        assert entry.attributes == {
+            "source": "s3",
+            "source_arn": "arn:aws:s3:::pictures",
+            "account": "000000000000",
+            "trace_header": None,
+        }
 
     in_room(tmp_path, scenario)
 

@@ -5,6 +5,7 @@ from bulb.services.lambda_.allotments import Allotments
 from bulb.services.lambda_.api import LambdaApi
 from bulb.services.lambda_.catalog import Catalog
 from bulb.services.lambda_.downloads import PATH as CODE_DOWNLOAD_PATH
+from bulb.services.lambda_.event_rules import EventRules
 from bulb.services.lambda_.mappings import EventSource, EventSourceMapping, EventSources
 from bulb.services.lambda_.model import FunctionRecord
 from bulb.services.lambda_.options import LambdaOptions
@@ -20,6 +21,7 @@ __all__ = [
     "Activator",
     "Allotments",
     "Catalog",
+    "EventRules",
     "EventSource",
     "EventSourceMapping",
     "EventSources",

@@ -109,7 +109,11 @@ class Catalog:
             await self._activator.settled(record.ref, PENDING_PATIENCE_S)
             changes = self._changes
             slot, record = await self._found(key, qualifier, chance)
-        resolved = Resolved(await self._running_spec(record), key.qualified_arn(qualifier))
+        resolved = Resolved(
+            await self._running_spec(record),
+            key.qualified_arn(qualifier),
+            record.running.dead_letter if record.running is not None else None,
+        )
         if changes == self._changes:
             self._keep(key, slot, resolved)
         return resolved

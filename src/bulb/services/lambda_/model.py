@@ -97,6 +97,7 @@ class Definition:
     architecture: str = "x86_64"
     variables: Mapping[str, str] | None = None
     snap_start: bool = False
+    dead_letter: str | None = None
     layers: tuple[Layer, ...] = ()
     tracing: str = "PassThrough"
     vpc: Vpc | None = None

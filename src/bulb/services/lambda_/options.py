@@ -21,6 +21,7 @@ class LambdaOptions:
     why SnapStart is not to be had, None where it is.
     `url_domain` is the domain below which function URLs are hosts; `url_one_permission` asks their callers only for
     `lambda:InvokeFunctionUrl`, as AWS did until October 2025.
+    `destinations` are the services that take deliveries about asynchronous events.
     """
 
     architectures: tuple[str, ...] = field(default_factory=_machine)
@@ -31,3 +32,4 @@ class LambdaOptions:
     no_snapshots: str | None = None
     url_domain: str | None = None
     url_one_permission: bool = False
+    destinations: frozenset[str] = frozenset({"lambda", "s3"})

@@ -49,6 +49,7 @@ class Draft:
             tracing=params.get("TracingConfig", {}).get("Mode", "PassThrough"),
             vpc=outside.vpc(params.get("VpcConfig")),
             file_systems=outside.file_systems(params.get("FileSystemConfigs")),
+            dead_letter=dead_letter(params),
         )
 
 
@@ -95,6 +96,8 @@ def merged(current: Definition, params: Mapping[str, Any], identity: str) -> Def
         changes["vpc"] = outside.vpc(params["VpcConfig"])
     if "FileSystemConfigs" in params:
         changes["file_systems"] = outside.file_systems(params["FileSystemConfigs"])
+    if "DeadLetterConfig" in params:
+        changes["dead_letter"] = dead_letter(params)
     if "LoggingConfig" in params:
         changes["logging"] = logging(params["LoggingConfig"], current.logging)
     return replace(current, identity=identity, **changes)
@@ -144,6 +147,11 @@ def variables(environment: Mapping[str, Any] | None) -> Mapping[str, str] | None
             f"provided exceeded the 4KB limit. String measured: {measured}"
         )
     return dict(values)
+
+
+def dead_letter(params: Mapping[str, Any]) -> str | None:
+    """The target of the DeadLetterConfig; None when there is none or it is cleared with an empty one."""
+    return (params.get("DeadLetterConfig") or {}).get("TargetArn") or None
 
 
 def logging(config: Mapping[str, Any], current: Logging) -> Logging:

@@ -30,7 +30,6 @@ def _when(name: str, member: str, unsupported: str) -> Refusal:
 
 
 _CONFIGURATION: Mapping[str, Refusal] = {
-    "DeadLetterConfig": _when_any_member("DeadLetterConfig"),
     "KMSKeyArn": _when_set("KMSKeyArn"),
     "FileSystemConfigs": lambda configs: (
         "FileSystemConfigs S3FilesConfig" if any("S3FilesConfig" in config for config in configs) else None

@@ -39,6 +39,8 @@ def summary(record: FunctionRecord, qualifier: str | None = None) -> dict[str, A
     shown.update(outside.shown(definition.vpc, definition.file_systems))
     if definition.layers:
         shown["Layers"] = [{"Arn": layer.arn, "CodeSize": layer.code.size} for layer in definition.layers]
+    if definition.dead_letter is not None:
+        shown["DeadLetterConfig"] = {"TargetArn": definition.dead_letter}
     if definition.variables is not None:
         shown["Environment"] = {"Variables": dict(definition.variables)}
     return shown

@@ -123,13 +123,17 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who asked for a change and when; it goes into the event the change causes."""
+    """Who asked for a change and when; it goes into the event the change causes.
+
+    `trace_header` is the chain of requests it was asked in: the event carries it on.
+    """
 
     request_id: str
     host_id: str
     principal_id: str
     source_ip: str
     now: float
+    trace_header: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

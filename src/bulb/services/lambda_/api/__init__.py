@@ -13,6 +13,7 @@ from bulb.services.lambda_.api.aliases import AliasOperations
 from bulb.services.lambda_.api.code import CodeOperations
 from bulb.services.lambda_.api.code_signing import CodeSigningOperations
 from bulb.services.lambda_.api.concurrency import ConcurrencyOperations
+from bulb.services.lambda_.api.event_configs import EventConfigOperations
 from bulb.services.lambda_.api.functions import FunctionOperations
 from bulb.services.lambda_.api.invoke import InvokeOperations
 from bulb.services.lambda_.api.layers import LayerOperations
@@ -75,6 +76,7 @@ class LambdaApi:
         urls = UrlOperations(store, options)
         concurrency = ConcurrencyOperations(store, allotments, options)
 
+        event_configs = EventConfigOperations(store, options)
         groups = (
             functions,
             code,
@@ -91,6 +93,7 @@ class LambdaApi:
             code_signing,
             runtimes,
             concurrency,
+            event_configs,
         )
         for group in groups:
             self._add(group)

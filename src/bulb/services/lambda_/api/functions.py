@@ -8,6 +8,7 @@ from bulb.services.lambda_ import code_signing, errors, names, paging, rules, sn
 from bulb.services.lambda_.activation import Activator
 from bulb.services.lambda_.attached import AttachedLayers
 from bulb.services.lambda_.downloads import CodeDownloads
+from bulb.services.lambda_.event_configs import check_dead_letter
 from bulb.services.lambda_.model import LATEST, FunctionKey, FunctionRecord
 from bulb.services.lambda_.options import LambdaOptions
 from bulb.services.lambda_.packages import Packages
@@ -40,6 +41,7 @@ class FunctionOperations:
         if target.qualifier is not None:
             raise errors.invalid("A function is created without a version or an alias in its name.")
         unsupported.check_configuration(params)
+        check_dead_letter(params.get("DeadLetterConfig"), self._options.destinations)
         draft = rules.draft(target.key.name, params, self._options.architectures)
         ref = target.key.version(LATEST)
         if await self._store.find(ref) is not None:  # before the upload is unpacked; `create` decides
@@ -110,6 +112,7 @@ class FunctionOperations:
         params = call.params
         key = names.latest_target(call)
         unsupported.check_configuration(params)
+        check_dead_letter(params.get("DeadLetterConfig"), self._options.destinations)
         layers = await self._attached.chosen(call)
         if layers and (current := await self._store.find(key.version(LATEST))) is not None:
             await self._attached.check_size(current.definition.code, layers)

@@ -16,6 +16,7 @@ from bulb.services.lambda_.store import rows
 from bulb.services.lambda_.store.aliases import AliasStore
 from bulb.services.lambda_.store.code_signing import CodeSigningStore
 from bulb.services.lambda_.store.concurrency import ConcurrencyStore
+from bulb.services.lambda_.store.event_configs import EventConfigStore
 from bulb.services.lambda_.store.keys import function_exists, is_function, qualifier_exists, remove_function
 from bulb.services.lambda_.store.layers import LayerStore
 from bulb.services.lambda_.store.mappings import MappingStore
@@ -39,6 +40,7 @@ class LambdaStore:
         self._listeners: list[Listener] = []
         self.versions = VersionStore(database, self._rows, self._changed)
         self.aliases = AliasStore(database, self._changed)
+        self.event_configs = EventConfigStore(database, self._changed)
         self.policies = PolicyStore(database, self._changed)
         self.layers = LayerStore(database, blobs)
         self.concurrency = ConcurrencyStore(database)

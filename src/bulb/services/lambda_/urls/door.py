@@ -24,7 +24,7 @@ from bulb.services.lambda_.urls.streaming import collected, streamed
 _log = logging.getLogger(__name__)
 # Parsing or making more JSON than this takes longer than a turn of the event loop should.
 _INLINE_BYTES = 131_072
-_CONFLICT, _SERVERS = 409, 500
+_PASSED_ON = frozenset({403, 413, 429})
 
 
 class UrlDoor:
@@ -72,7 +72,7 @@ class UrlDoor:
                 return forbidden()
             body = await _collected(request.body)
             request.body = BufferedBody(body)
-            caller = await visit.authenticate(url.key.region)
+            caller = await visit.authenticate()
             if caller is None or not await self._access.caller_may(url, route.statements, caller, request, visit.now):
                 return forbidden()
         return await self._invoke(url, await self._event(url, visit, body, trace, caller), visit, trace)
@@ -147,9 +147,9 @@ def _refused(error: AwsError) -> Response:
     """Of the invoke path's refusals only what concerns the caller is told; a missing function is a missing URL."""
     if error.code == "ResourceNotFoundException":
         return forbidden()
-    if error.status == _CONFLICT or error.status >= _SERVERS:
-        return failed()
-    return refusal(error.status, error.code, error.message, error.headers)
+    if error.status in _PASSED_ON or error.code.startswith("Incomplete"):
+        return refusal(error.status, error.code, error.message, error.headers)
+    return failed()
 
 
 def _finished(made: Response, visit: Visit) -> Response:

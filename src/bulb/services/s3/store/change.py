@@ -99,7 +99,12 @@ class Change:
                 payload=events.document(
                     events.Happening(event, self.sequence, notification.id), self.bucket, version, self.origin
                 ),
-                attributes={"source": "s3", "source_arn": self.bucket.arn, "account": self.bucket.account},
+                attributes={
+                    "source": "s3",
+                    "source_arn": self.bucket.arn,
+                    "account": self.bucket.account,
+                    "trace_header": self.origin.trace_header,
+                },
                 now=self.origin.now,
             )
 

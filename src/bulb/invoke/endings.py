@@ -1,0 +1,183 @@
+"""What is told of an asynchronous event that ended, to whom, and in which bytes. Pure.
+
+A destination gets the invocation record; a dead-letter queue gets the event itself, and what went wrong as message
+attributes. Both are told when both are configured. Source: asynchronous invocation records, November 2026.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import orjson
+
+from bulb.core.arn import Arn, parse_arn
+from bulb.core.clock import iso_millis
+from bulb.core.errors import AwsError
+from bulb.core.ids import request_id
+from bulb.invoke.model import AsyncRules, Outcome
+from bulb.invoke.retries import Condition
+
+# What a message, a notification, an event of a bus and an asynchronous event may have; an object has no such limit.
+RECORD_BYTES = 1_048_576
+ERROR_MESSAGE_BYTES = 1_024
+_UNANSWERED = frozenset({"ZeroReservedConcurrency"})
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """An event at its end. `invoked_arn` ends with a qualifier; `invocations` is how often the function ran.
+
+    `outcome` is the last answer if this attempt brought one, `refusal` why it did not.
+    """
+
+    request_id: str
+    invoked_arn: str
+    payload: bytes
+    condition: Condition | Literal["Success"]
+    invocations: int
+    at: float
+    outcome: Outcome | None = None
+    refusal: AwsError | None = None
+    trace_header: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Something for the outbox.
+
+    `attributes` are JSON values: `kind` (`OnSuccess`, `OnFailure`, `DeadLetter`), `source`, `source_arn`, `account`,
+    `request_id`, `trace_header`; `message_attributes` with a dead-letter queue or topic, `key` with a bucket.
+    """
+
+    arn: str
+    payload: bytes
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+def deliveries(ending: Ending, rules: AsyncRules, dead_letter: str | None) -> list[Delivery]:
+    """Everybody who is to be told. `dead_letter` is that of the version which ran."""
+    if ending.condition == "Success":
+        return [_record_for(rules.on_success, "OnSuccess", ending)] if rules.on_success else []
+    told = [_record_for(rules.on_failure, "OnFailure", ending)] if rules.on_failure else []
+    if dead_letter:
+        attributes = {**_about(ending, "DeadLetter"), "message_attributes": _error_attributes(ending)}
+        told.append(Delivery(dead_letter, ending.payload, attributes))
+    return told
+
+
+def record(ending: Ending, most_bytes: int | None = None) -> bytes:
+    """The invocation record, in AWS's order. Over `most_bytes` it goes without the response, then without the event."""
+    head = {
+        "version": "1.0",
+        "timestamp": iso_millis(ending.at),
+        "requestContext": {
+            "requestId": ending.request_id,
+            "functionArn": ending.invoked_arn,
+            "condition": ending.condition,
+            "approximateInvokeCount": ending.invocations,
+        },
+    }
+    outcome = None if ending.condition in _UNANSWERED else ending.outcome
+    context = {} if outcome is None else {"responseContext": _response_context(outcome)}
+    request = [b'"requestPayload":' + _embedded(ending.payload)]
+    response = [] if outcome is None else [b'"responsePayload":' + _embedded(outcome.payload)]
+    inner = [_members(head)]
+    answered = [_members(context)] if context else []
+    for parts in ([*inner, *request, *answered, *response], [*inner, *request, *answered], [*inner, *answered]):
+        written = b"{" + b",".join(parts) + b"}"
+        if most_bytes is None or len(written) <= most_bytes:
+            break
+    return written
+
+
+def bus_event(ending: Ending, bus: Arn) -> bytes:
+    """The record as an event of an event bus."""
+    result = "Success" if ending.condition == "Success" else "Failure"
+    head = {
+        "version": "0",
+        "id": request_id(),
+        "detail-type": f"Lambda Function Invocation Result - {result}",
+        "source": "lambda",
+        "account": bus.account,
+        "time": iso_millis(ending.at)[:19] + "Z",
+        "region": bus.region,
+        "resources": [str(bus), ending.invoked_arn],
+    }
+    members = _members(head)
+    room = RECORD_BYTES - len(members) - len(b'{,"detail":}')
+    return b"{" + members + b',"detail":' + record(ending, room) + b"}"
+
+
+def object_key(ending: Ending) -> str:
+    """Where a record goes in a bucket: `aws/lambda/async/<function>/YYYY/MM/DD/YYYY-MM-DDTHH.MM.SS-<uuid>`."""
+    function = ending.invoked_arn.split(":")[6]
+    moment = datetime.fromtimestamp(ending.at, UTC)
+    return f"aws/lambda/async/{function}/{moment:%Y/%m/%d}/{moment:%Y-%m-%dT%H.%M.%S}-{request_id()}"
+
+
+def _record_for(target: str, kind: str, ending: Ending) -> Delivery:
+    attributes = _about(ending, kind)
+    arn = parse_arn(target)
+    if arn is not None and arn.service == "s3":
+        return Delivery(target, record(ending), {**attributes, "key": object_key(ending)})
+    if arn is not None and arn.service == "events":
+        return Delivery(target, bus_event(ending, arn), attributes)
+    return Delivery(target, record(ending, RECORD_BYTES), attributes)
+
+
+def _about(ending: Ending, kind: str) -> dict[str, Any]:
+    return {
+        "kind": kind,
+        "source": "lambda",
+        "source_arn": ending.invoked_arn,
+        "account": ending.invoked_arn.split(":")[4],
+        "request_id": ending.request_id,
+        "trace_header": ending.trace_header,
+    }
+
+
+def _response_context(outcome: Outcome) -> dict[str, Any]:
+    context: dict[str, Any] = {"statusCode": 200, "executedVersion": outcome.executed_version}
+    if outcome.function_error is not None:
+        context["functionError"] = outcome.function_error
+    return context
+
+
+def _error_attributes(ending: Ending) -> dict[str, dict[str, str]]:
+    code, message = _error(ending)
+    short = message.encode()[:ERROR_MESSAGE_BYTES].decode(errors="ignore")
+    return {
+        "RequestID": {"DataType": "String", "StringValue": ending.request_id},
+        "ErrorCode": {"DataType": "Number", "StringValue": str(code)},
+        "ErrorMessage": {"DataType": "String", "StringValue": short},
+    }
+
+
+def _error(ending: Ending) -> tuple[int, str]:
+    """The HTTP code and the message of what went wrong last."""
+    if ending.outcome is not None:
+        try:
+            document = orjson.loads(ending.outcome.payload)
+        except orjson.JSONDecodeError:
+            document = None
+        message = document.get("errorMessage") if isinstance(document, dict) else None
+        return 200, message if isinstance(message, str) else ""
+    if ending.refusal is not None:
+        return ending.refusal.status, ending.refusal.message
+    return 500, ending.condition
+
+
+def _members(document: Mapping[str, Any]) -> bytes:
+    """A JSON object without its braces, to be joined with members whose bytes are not ours."""
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()[1:-1]
+
+
+def _embedded(payload: bytes) -> bytes:
+    """JSON as it came; what is not JSON as a string, so that the record is."""
+    try:
+        orjson.loads(payload)
+    except orjson.JSONDecodeError:
+        return json.dumps(payload.decode(errors="replace")).encode() if payload else b"null"
+    return payload
