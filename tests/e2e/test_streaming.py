@@ -2,6 +2,7 @@
 
 import base64
 import json
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -151,6 +152,7 @@ const all = {
     out.end(JSON.stringify([context.awsRequestId, context.callbackWaitsForEmptyEventLoop, context.done === undefined]));
   },
   async many(event, out) {
+    if (event.wait) await new Promise((done) => setTimeout(done, event.wait));
     const block = Buffer.alloc(event.block, 'x');
     let waits = 0;
     for (let left = event.blocks; left > 0; left -= 1) {
@@ -380,3 +382,29 @@ def test_after_the_first_6_mb_the_bandwidth_is_limited(bulb: Running) -> None:
     streamed = stream(aws, "stream-paced", {"do": "many", "block": 1_048_576, "blocks": 7})
     assert len(streamed.payload) == 7 * 1_048_576
     assert 0.3 < time.monotonic() - began < 5  # one MB at two in a second
+
+
+@pytest.mark.skipif(NODE is None, reason="no Node.js 20, 22 or 24 on this machine")
+def test_time_runs_out_for_a_function_whose_caller_does_not_read(unlimited: Process) -> None:
+    aws = unlimited.client("lambda", read_timeout=60)
+    create(aws, "stream-behind", HANDLERS, Runtime=NODE, Timeout=1)
+    event = {"do": "many", "block": 1_048_576, "blocks": 60}
+    response = aws.invoke_with_response_stream(FunctionName="stream-behind", Payload=json.dumps(event))
+    time.sleep(1.2)
+    *chunks, last = list(response["EventStream"])
+    assert 0 < sum(len(chunk["PayloadChunk"]["Payload"]) for chunk in chunks) < 60 * 1_048_576
+    assert json.loads(last["InvokeComplete"]["ErrorDetails"])["errorType"] == "Sandbox.Timedout"
+    assert stream(aws, "stream-behind", {"do": "piped"}).payload == b"abc"
+
+
+@pytest.mark.skipif(NODE is None, reason="no Node.js 20, 22 or 24 on this machine")
+def test_a_caller_that_leaves_before_the_first_byte_holds_nobody_up(unlimited: Process) -> None:
+    aws = unlimited.client("lambda")
+    create(aws, "stream-gone", HANDLERS, Runtime=NODE, Timeout=20)
+    stream(aws, "stream-gone", {"do": "empty"})
+    event = json.dumps({"do": "many", "wait": 200, "block": 1_048_576, "blocks": 60, "note": True}).encode()
+    head = "POST /2021-11-15/functions/stream-gone/response-streaming-invocations HTTP/1.1\r\nHost: localhost\r\n"
+    with socket.create_connection(("127.0.0.1", unlimited.port)) as caller:
+        caller.sendall(f"{head}Content-Length: {len(event)}\r\n\r\n".encode() + event)
+        time.sleep(0.05)
+    until(lambda: stream(aws, "stream-gone", {"do": "note"}).payload == b"60", "the end of the function", 10)
