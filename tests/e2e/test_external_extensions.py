@@ -1,11 +1,14 @@
 """External extensions: processes of their own beside the runtime, as observability vendors ship them."""
 
 import json
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.bulb import Running
+from tests.e2e.test_node import RUNTIME as NODE_RUNTIME
+from tests.support.bulb import Running, running_bulb
 from tests.support.functions import create, invoke
 from tests.support.layers import layer_of, publish
 from tests.support.waiting import until
@@ -125,9 +128,9 @@ def test_it_is_told_everything_in_order(bulb: Running) -> None:
     aws = bulb.client("lambda")
     log = extended(bulb, "ext-told")
     first, _ = invoke(aws, "ext-told")
+    # Nothing else is needed for it to be told: an environment is frozen only afterwards.
+    until(lambda: [event["type"] for event in log.said("telemetry")].count("platform.report") == 1, "a report")
     second, _ = invoke(aws, "ext-told")
-    until(lambda: [event["type"] for event in log.said("telemetry")].count("platform.report") >= 1, "a report")
-    aws.update_function_configuration(FunctionName="ext-told", Description="end it")
     until(lambda: [event["type"] for event in log.said("telemetry")].count("platform.report") == 2, "both reports")
     told = log.said("telemetry")
     assert [event["type"] for event in told] == [
@@ -246,3 +249,134 @@ def test_the_answer_does_not_wait_for_it(bulb: Running) -> None:
     until(lambda: log.has(f"REPORT RequestId: {answer['id']}"), "the report")
     (report,) = (line for line in log.lines() if line.startswith("REPORT"))
     assert int(report.split("Billed Duration: ")[1].split(" ms")[0]) >= 1500
+
+
+# An extension without any language of its own: bash, which can speak TCP.
+SCRIPT = """
+    #!/bin/bash
+    ask() { # method, path, header, body
+        exec 3<>"/dev/tcp/${AWS_LAMBDA_RUNTIME_API/:/\\/}"
+        printf '%s %s HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n%s\\r\\nContent-Length: %s\\r\\n\\r\\n%s' \\
+            "$1" "/2020-01-01/extension/$2" "$3" "${#4}" "$4" >&3
+        cat <&3
+        exec 3<&-
+    }
+    answer=$(ask POST register "Lambda-Extension-Name: $(basename "$0")" '{"events":["INVOKE","SHUTDOWN"]}')
+    id=$(printf '%s' "$answer" | tr -d '\\r' | sed -n 's/^lambda-extension-identifier: //Ip')
+    while true; do
+        event=$(ask GET event/next "Lambda-Extension-Identifier: $id" "" | tail -n 1)
+        echo "<event> $event"
+        case "$event" in *SHUTDOWN*) exit 0;; esac
+    done
+"""
+POLITE = """
+    import signal, sys, time
+
+    def stop(number, frame):
+        print("asked to stop", flush=True)
+        sys.exit(0)
+
+    signal.signal(signal.SIGTERM, stop)
+
+    def handler(event, context):
+        return 1
+"""
+POLITE_NODE = """
+    process.on("SIGTERM", () => { console.log("asked to stop"); process.exit(0); });
+    exports.handler = async () => 1;
+"""
+
+
+@pytest.mark.skipif(not Path("/bin/bash").exists(), reason="no bash on this machine")
+def test_a_shell_script_can_be_one(bulb: Running) -> None:
+    aws = bulb.client("lambda")
+    log = extended(bulb, "ext-script", extension=SCRIPT)
+    answer, _ = invoke(aws, "ext-script")
+    until(lambda: len(log.said("event")) == 1, "the event")
+    assert log.said("event")[0]["requestId"] == answer["id"]
+    aws.delete_function(FunctionName="ext-script")
+    until(lambda: len(log.said("event")) == 2, "the end")
+    assert log.said("event")[1]["shutdownReason"] == "SPINDOWN"
+
+
+def test_the_runtime_is_asked_to_stop_first(bulb: Running) -> None:
+    aws = bulb.client("lambda")
+    log = extended(bulb, "ext-polite", POLITE)
+    invoke(aws, "ext-polite")
+    aws.update_function_configuration(FunctionName="ext-polite", Description="another")
+    until(lambda: len(log.said("event")) == 2, "the end")
+    lines = log.lines()
+    asked = lines.index("asked to stop\n")
+    assert asked < next(number for number, line in enumerate(lines) if "SPINDOWN" in line)
+
+
+@pytest.mark.skipif(NODE_RUNTIME is None, reason="no Node.js 20, 22 or 24 on this machine")
+def test_it_lives_beside_node(bulb: Running) -> None:
+    aws = bulb.client("lambda")
+    log = extended(bulb, "ext-node", POLITE_NODE, Runtime=NODE_RUNTIME)
+    assert invoke(aws, "ext-node")[0] == 1
+    aws.update_function_configuration(FunctionName="ext-node", Description="another")
+    until(lambda: len(log.said("event")) == 2, "the end")
+    assert log.has("asked to stop")
+
+
+def test_two_start_together_and_names_tell_them_apart(bulb: Running) -> None:
+    aws = bulb.client("lambda")
+    quiet = MONITOR.replace('"events": ["INVOKE", "SHUTDOWN"]', '"events": []').replace("8080", "8081")
+    layers = [publish(aws, "ext-one", layer_of(one=MONITOR)), publish(aws, "ext-two", layer_of(two=quiet))]
+    create(aws, "ext-both", HANDLER, Layers=layers)
+    log = Log(bulb, "ext-both")
+    invoke(aws, "ext-both")
+    until(lambda: len(log.said("event")) == 1, "the event")
+    lines = [line for line in log.lines() if line.startswith("EXTENSION")]
+    assert lines == [
+        "EXTENSION\tName: one\tState: Ready\tEvents: [INVOKE, SHUTDOWN]\n",
+        "EXTENSION\tName: two\tState: Ready\tEvents: []\n",
+    ]
+
+
+def test_one_that_does_not_end_is_killed(bulb: Running) -> None:
+    aws = bulb.client("lambda")
+    stubborn = MONITOR.replace("sys.exit(0)", "import time; time.sleep(60)")
+    log = extended(bulb, "ext-stubborn", extension=stubborn, Timeout=1)
+    invoke(aws, "ext-stubborn")
+    invoke(aws, "ext-stubborn", {"sleep": 3})
+    until(lambda: len(log.said("event")) == 3, "the end")
+    began = time.monotonic()
+    invoke(aws, "ext-stubborn")  # a new environment, or the same once the old processes are gone
+    assert time.monotonic() - began < 10
+
+
+LOGS_SUBSCRIBER = MONITOR.replace("/2022-07-01/telemetry", "/2020-08-15/logs").replace(
+    '"schemaVersion": "2022-12-13",', ""
+)
+
+
+def test_the_older_logs_api(bulb: Running) -> None:
+    aws = bulb.client("lambda")
+    log = extended(bulb, "ext-logs", extension=LOGS_SUBSCRIBER)
+    invoke(aws, "ext-logs")
+    until(lambda: any(told["type"] == "platform.report" for told in log.said("telemetry")), "a report")
+    kinds = [told["type"] for told in log.said("telemetry")]
+    assert kinds[:7] == [
+        "platform.logsSubscription",
+        "platform.extension",
+        "platform.start",
+        "function",
+        "platform.runtimeDone",
+        "platform.end",
+        "platform.report",
+    ]
+    assert "LOGS\tName: monitor\tState: Subscribed\tTypes: [Platform, Function, Extension]\n" in log.lines()
+
+
+@pytest.mark.parametrize("rung", ["userns", "plain"])
+def test_on_the_lower_rungs(rung: str, tmp_path: Path) -> None:
+    monitor = MONITOR.replace("http://sandbox.localdomain:8080", "http://sandbox.localdomain:18080")
+    with running_bulb(tmp_path / "data", isolation=rung) as lower:
+        aws = lower.client("lambda")
+        log = extended(lower, "ext-lower", extension=monitor.replace("8080), Listener", "18080), Listener"))
+        invoke(aws, "ext-lower")
+        until(lambda: any(told["type"] == "platform.report" for told in log.said("telemetry")), "telemetry")
+        aws.update_function_configuration(FunctionName="ext-lower", Description="another")
+        until(lambda: len(log.said("event")) == 2, "the end")

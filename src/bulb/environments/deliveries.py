@@ -55,6 +55,11 @@ class Delivery:
         self._sending: asyncio.Task[None] | None = None
         self._closed = False
 
+    @property
+    def is_behind(self) -> bool:
+        """Something waits, or is on its way."""
+        return bool(self._waiting) or self._sending is not None
+
     def take(self, entry: Entry) -> None:
         """One event. Those of a type nobody asked for are left out."""
         subscription = self.subscription

@@ -43,6 +43,8 @@ _ASKS_WITHIN_S = 0.02
 # How long an answer waits for the end of what has run out of time, so that the next event finds this environment and
 # its /tmp: usually a millisecond, but a thousand processes with little processor time need longer than is bearable.
 _DIES_WITHIN_S = 1.0
+# How long a freeze waits for extensions to take what they subscribed to.
+_DELIVERED_WITHIN_S = 1.0
 _TIMED_OUT = Reply(b"", "timeout", "Sandbox.Timedout")
 
 
@@ -87,6 +89,7 @@ class Environment:
         self._restore_ms: float | None = None
         self._finish_by = 0.0
         self._overtime: Overtime | None = None
+        self._freezing: asyncio.Task[None] | None = None
 
     @property
     def state(self) -> State:
@@ -162,8 +165,18 @@ class Environment:
         return self._log.tail()
 
     def freeze(self) -> None:
-        """Stop every process of an idle environment until its next event."""
-        if self._state is State.READY and not self._frozen:
+        """Stop every process of an idle environment until its next event, once its extensions have their telemetry."""
+        if self._state is not State.READY or self._frozen:
+            return
+        if self._incarnation is not None and self._incarnation.extensions.telemetry.is_behind:
+            self._freezing = asyncio.create_task(self._freeze_later(self._incarnation))
+            return
+        self.sandbox.freeze()
+        self._frozen = True
+
+    async def _freeze_later(self, incarnation: Incarnation) -> None:
+        await incarnation.extensions.telemetry.drain(_DELIVERED_WITHIN_S)
+        if self._state is State.READY and not self._frozen and self._incarnation is incarnation:
             self.sandbox.freeze()
             self._frozen = True
 

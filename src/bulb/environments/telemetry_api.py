@@ -60,6 +60,11 @@ class TelemetryHub:
         for delivery in self._deliveries.values():
             delivery.take(entry)
 
+    @property
+    def is_behind(self) -> bool:
+        """Somebody has not been told everything yet."""
+        return any(delivery.is_behind for delivery in self._deliveries.values())
+
     def close_subscription(self) -> None:
         """Init is over: whoever has not subscribed by now, never may."""
         self._early = None
