@@ -42,6 +42,9 @@ class Cell(Protocol):
     def addresses(self) -> tuple[str, str | None]:
         """`host:port` of both as the process inside sees them; no endpoint where the machine's own is to be used."""
 
+    async def socket_inside(self) -> socket.socket | None:
+        """A new non-blocking TCP socket of the sandbox's network; None where only a process inside can make one."""
+
     def place(self, path: str) -> str:
         """Where what is at `path` on the full rung is on this one: /var/task, /opt and below."""
 

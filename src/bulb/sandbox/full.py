@@ -15,7 +15,7 @@ from bulb.sandbox.group import MB, largest_process
 from bulb.sandbox.memory import HighTriggers, MemoryWatch, ThresholdTriggers
 from bulb.sandbox.model import ENDPOINT_PORT, RUNTIME_PORT, Code, Limits
 from bulb.sandbox.mounts import Mounts
-from bulb.sandbox.network import Network, NetworkProvider
+from bulb.sandbox.network import Network, NetworkProvider, socket_in
 
 _RANGES = 64
 _REMOVE_TRIES, _REMOVE_PAUSE_S = 50, 0.01
@@ -197,6 +197,14 @@ class FullCell:
     def addresses(self) -> tuple[str, str]:
         """See `Cell`."""
         return f"127.0.0.1:{RUNTIME_PORT}", f"127.0.0.1:{ENDPOINT_PORT}"
+
+    async def socket_inside(self) -> socket.socket | None:
+        """See `Cell`. A copy of a template is in the template's network, which is not ours to enter."""
+        network = self._network
+        if network is None:
+            return None
+        thread = self._workshop.mounts.thread
+        return await asyncio.get_running_loop().run_in_executor(thread, socket_in, network)
 
     def place(self, path: str) -> str:
         """See `Cell`."""

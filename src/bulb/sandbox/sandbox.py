@@ -15,7 +15,7 @@ from typing import Protocol
 
 from bulb.sandbox.cell import Cell, Order
 from bulb.sandbox.model import Code, Exit, Image, Limits, SandboxError
-from bulb.sandbox.supervisor import RUNTIME, Output, SupervisedProcess, Supervisor
+from bulb.sandbox.supervisor import RUNTIME, Output, SupervisedProcess, Supervisor, connected
 from bulb.sandbox.zygote import Process, on_host
 
 # An API socket carries 6 MB events; a larger buffer saves wake-ups, and the kernel caps it anyway.
@@ -186,9 +186,14 @@ class Sandbox:
     async def connect(self, port: int) -> socket.socket:
         """A non-blocking socket connected to `port` of the loopback inside. OSError when nobody listens there.
 
-        Only in a supervised sandbox, and only while it is not frozen: bound it in time.
+        Only while it is not frozen: bound it in time. Without a supervisor: SandboxError on the userns rung.
         """
-        return await self._the_supervisor().connect(port)
+        if self._supervisor is not None:
+            return await self._supervisor.connect(port)
+        connection = await self.cell.socket_inside()
+        if connection is None:
+            raise SandboxError(f"sandbox {self.id} can be reached by a supervisor only")
+        return await connected(connection, port)
 
     def _the_supervisor(self) -> Supervisor:
         if self._supervisor is None:

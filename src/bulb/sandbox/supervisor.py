@@ -1,6 +1,7 @@
 """The server's end of one supervisor (`inside/supervisor.py`): asking it for processes, hearing how they end."""
 
 import asyncio
+import contextlib
 import itertools
 import os
 import signal
@@ -59,12 +60,7 @@ class Supervisor:
         """See `Sandbox.connect`."""
         number = next(self._numbers)
         connection = await self._ask(self._connecting, number, {"do": "connect", "number": number, "port": port})
-        try:
-            await _connected(connection)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+        return await connected(connection)
 
     async def _ask(self, asked: dict[_K, asyncio.Future[_V]], key: _K, message: wire.Message) -> _V:
         if self._over:
@@ -155,8 +151,27 @@ class Supervisor:
         self._control.close()
 
 
-async def _connected(connection: socket.socket) -> None:
-    """Return when it is; raises OSError with the reason why not."""
+async def connected(connection: socket.socket, port: int | None = None) -> socket.socket:
+    """`connection` once it is connected: to `port` of its loopback, None: an attempt has begun. OSError, and closed."""
+    try:
+        if port is not None:
+            with contextlib.suppress(BlockingIOError):
+                connection.connect(("127.0.0.1", port))
+        await _writable(connection)
+        _check(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _check(connection: socket.socket) -> None:
+    if error := connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+        raise OSError(error, os.strerror(error))
+    connection.getpeername()  # raises when the attempt had failed at once
+
+
+async def _writable(connection: socket.socket) -> None:
     loop = asyncio.get_running_loop()
     written = loop.create_future()
     loop.add_writer(connection.fileno(), _resolve, written, None)
@@ -164,9 +179,6 @@ async def _connected(connection: socket.socket) -> None:
         await written
     finally:
         loop.remove_writer(connection.fileno())
-    if error := connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-        raise OSError(error, os.strerror(error))
-    connection.getpeername()  # raises when the attempt had failed at once
 
 
 def _resolve(future: asyncio.Future[_V], value: _V) -> None:
