@@ -201,7 +201,10 @@ def test_duplicates(room: Room, source: Source) -> None:
         conflict = ("ResourceConflictException", text.format(uuid), 409)
         assert refused(aws.create_event_source_mapping, FunctionName="f", **params) == conflict
     room.create("g")
-    aws.create_event_source_mapping(FunctionName="g", EventSourceArn=QUEUE)
+    other = aws.create_event_source_mapping(FunctionName="g", EventSourceArn=QUEUE)["UUID"]
+    settled(room, other)
+    assert refused(aws.update_event_source_mapping, UUID=other, FunctionName="f")[0] == "ResourceConflictException"
+    assert aws.get_event_source_mapping(UUID=other)["FunctionArn"] == f"{ARN}:g"
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [

@@ -43,7 +43,7 @@ class MappingOperations:
             tags=params.get("Tags", {}),
         )
         await source.check(new, await self._timeout_s(new))
-        await self._store.create(new, lambda others: mapping_rules.check_unique(new, others))
+        await self._store.create(new, mapping_rules.check_unique)
         return self._begun(new)
 
     async def get_event_source_mapping(self, call: Call) -> Answer:
@@ -73,7 +73,9 @@ class MappingOperations:
         current = _own(await self._store.find(params["UUID"]), call)
         after = _updated(current, call)
         await self._sources.of(KINDS[current.kind]).check(after, await self._timeout_s(after))
-        changed = await self._store.change(current.uuid, lambda latest: _updated(_own(latest, call), call))
+        changed = await self._store.change(
+            current.uuid, lambda latest: _updated(_own(latest, call), call), mapping_rules.check_unique
+        )
         return self._begun(_own(changed, call))
 
     async def delete_event_source_mapping(self, call: Call) -> Answer:

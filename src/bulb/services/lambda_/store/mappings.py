@@ -11,6 +11,8 @@ from bulb.services.lambda_.model import FunctionKey
 from bulb.storage.database import Database
 from bulb.storage.schema.lambda_mappings import event_source_mappings as table
 
+Check = Callable[[EventSourceMapping, Sequence[EventSourceMapping]], None]
+
 
 class MappingStore:
     """The mappings of all accounts in one database."""
@@ -18,19 +20,22 @@ class MappingStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def create(self, new: EventSourceMapping, check: Callable[[Sequence[EventSourceMapping]], None]) -> None:
-        """Keep a new one; `check` is shown those of the same function and refuses by raising."""
+    async def create(self, new: EventSourceMapping, check: Check) -> None:
+        """Keep a new one; `check` is shown it and those of the same function, and refuses by raising."""
 
         def write(connection: Connection) -> None:
-            check(_of_function(connection, new.function))
+            check(new, _of_function(connection, new.function))
             connection.execute(insert(table).values(uuid=new.uuid, **_values(new)))
 
         await self._database.write(write)
 
     async def change(
-        self, uuid: str, decide: Callable[[EventSourceMapping | None], EventSourceMapping | None]
+        self,
+        uuid: str,
+        decide: Callable[[EventSourceMapping | None], EventSourceMapping | None],
+        check: Check = lambda after, others: None,
     ) -> EventSourceMapping | None:
-        """Replace one by what `decide` makes of it; None removes it."""
+        """Replace one by what `decide` makes of it; None removes it. `check` is as for `create`."""
 
         def write(connection: Connection) -> EventSourceMapping | None:
             before = _find(connection, uuid)
@@ -38,6 +43,7 @@ class MappingStore:
             if after is None:
                 connection.execute(delete(table).where(table.c.uuid == uuid))
             elif after != before:
+                check(after, _of_function(connection, after.function))
                 connection.execute(update(table).where(table.c.uuid == uuid).values(_values(after)))
             return after
 
