@@ -376,7 +376,7 @@ class _House:
             ),
             routes=routes,
             access_log=access_log,
-            sites=(Site(lambda_.URL_LABEL, lambda_.URL_PATH, "lambda", self.lambda_api.url_door.answer),),
+            sites=(Site(lambda_.URL_MARKER, lambda_.URL_PATH, "lambda", self.lambda_api.url_door.answer),),
         )
 
     async def _answer_inside(self, request: Request) -> Response:

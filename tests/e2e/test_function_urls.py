@@ -4,12 +4,13 @@ import base64
 import json
 import re
 import uuid
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.support.bulb import Running
+from tests.support.bulb import Running, running_bulb
 from tests.support.functions import create
 from tests.support.urls import Page, call, let_everybody_in, public_url
 
@@ -460,3 +461,14 @@ def test_versions_have_no_urls(aws: Any, qualifier: str) -> None:
         aws.create_function_url_config(FunctionName="url-x", Qualifier=qualifier, AuthType="NONE")
     assert code(error)[0] == "ValidationException"
     assert r"((?!^\d+$)^[0-9a-zA-Z-_]+$)" in code(error)[1]
+
+
+def test_a_url_outlives_the_server(tmp_path: Path) -> None:
+    with running_bulb(tmp_path / "data", stock=0) as first:
+        aws = first.client("lambda")
+        create(aws, "url-kept", ECHO)
+        url = public_url(aws, "url-kept")
+    with running_bulb(tmp_path / "data", stock=0) as second:
+        assert call(second, url).status == 200
+        kept = second.client("lambda").get_function_url_config(FunctionName="url-kept")["FunctionUrl"]
+        assert kept.partition(".")[0] == url.partition(".")[0]

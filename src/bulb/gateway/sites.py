@@ -54,17 +54,14 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """`label` and `path` (`/_name/`) lead to `handler`; requests are signed for, and logged as of, `service`."""
+    """`marker` (`.label.`) in a host and `path` (`/_name/`) lead to `handler`; requests are signed for and logged as of
+    `service`. Every request is asked whether it is for a site, so the marker is ready made.
+    """
 
-    label: str
+    marker: str
     path: str
     service: str
     handler: Callable[[Visit], Awaitable[Response]]
-
-    @property
-    def marker(self) -> str:
-        """What every host of the site has in its name."""
-        return f".{self.label}."
 
     def place(self, request: Request) -> tuple[str, str] | None:
         """The name of the site that is asked for, and the path below it; None when it is another's request."""

@@ -11,12 +11,12 @@ from bulb.services.lambda_.model import FunctionRecord
 from bulb.services.lambda_.options import LambdaOptions
 from bulb.services.lambda_.packages import ObjectReader, Packages
 from bulb.services.lambda_.store import LambdaStore
-from bulb.services.lambda_.urls.address import LABEL as URL_LABEL
+from bulb.services.lambda_.urls.address import MARKER as URL_MARKER
 from bulb.services.lambda_.urls.address import PATH as URL_PATH
 
 __all__ = [
     "CODE_DOWNLOAD_PATH",
-    "URL_LABEL",
+    "URL_MARKER",
     "URL_PATH",
     "Activator",
     "Allotments",

@@ -101,7 +101,7 @@ class LambdaApi:
         self.s3_may_invoke = permissions.s3_may_invoke
         self.policy_of = permissions.policy_of
         access = UrlAccess(one_permission=options.url_one_permission)
-        self.url_door = UrlDoor(UrlRegistry(store), access, catalog, invoker, options.url_domain)
+        self.url_door = UrlDoor(UrlRegistry(store), access, catalog, invoker, traces, options.url_domain)
 
     def _add(self, group: object) -> None:
         """Every public coroutine of a group is the operation of its name."""

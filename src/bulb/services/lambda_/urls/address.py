@@ -8,6 +8,7 @@ import ipaddress
 from urllib.parse import urlsplit
 
 LABEL = "lambda-url"
+MARKER = f".{LABEL}."
 PATH = "/_url/"
 
 

@@ -11,8 +11,10 @@ from bulb.core.calls import Caller
 from bulb.core.errors import AwsError
 from bulb.core.ids import hex_id, trace_id
 from bulb.core.limits import SYNC_REQUEST_BYTES
+from bulb.environments.model import FunctionSpec
 from bulb.http.message import Body, BufferedBody, Response
 from bulb.invoke.model import FunctionCatalog, Invocation, Invoker
+from bulb.invoke.tracing import Traces
 from bulb.services.lambda_.urls import cors
 from bulb.services.lambda_.urls.access import UrlAccess
 from bulb.services.lambda_.urls.event import arrival, event
@@ -36,12 +38,14 @@ class UrlDoor:
         access: UrlAccess,
         catalog: FunctionCatalog,
         invoker: Invoker,
+        traces: Traces,
         domain: str | None = None,
     ) -> None:
         self._registry = registry
         self._access = access
         self._catalog = catalog
         self._invoker = invoker
+        self._traces = traces
         self._proxied = f".{domain}" if domain else None
 
     async def answer(self, visit: Visit) -> Response:
@@ -97,7 +101,7 @@ class UrlDoor:
             request_id=visit.request_id,
             invoked_arn=resolved.invoked_arn,
             payload=payload,
-            trace_header=trace if ";" in trace else f"{trace};Parent={hex_id(16)};Sampled=0",
+            trace_header=self._sampled(resolved.spec, trace, visit.now),
         )
         try:
             if url.invoke_mode == "RESPONSE_STREAM":
@@ -106,6 +110,12 @@ class UrlDoor:
         except MalformedAnswerError as error:
             _log.warning("The answer of %s to a request at its URL is not a response: %s", url.arn, error)
             return failed()
+
+    def _sampled(self, spec: FunctionSpec, trace: str, now: float) -> str:
+        """What the function is told: the caller's trace, and whether it is sampled."""
+        identity = trace if ";" in trace else f"{trace};Parent={hex_id(16)}"
+        told = self._traces.header(spec, identity, now)
+        return told if "Sampled=" in told else f"{told};Sampled=0"
 
     async def _buffered(self, invocation: Invocation) -> Response:
         outcome = await self._invoker.invoke(invocation)
