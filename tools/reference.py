@@ -44,6 +44,25 @@ Otherwise an interpreter of exactly the right version is looked for on `PATH` an
 """
 
 
+# Why Bulb does not have operations of Lambda, by a part of their names that they share.
+WHY = {
+    "CapacityProvider": "managed instances are EC2 instances of an account; Bulb has the machine it is on.",
+    "FunctionScalingConfig": "it scales functions on managed instances. Here, reserved and provisioned concurrency do.",
+    "DurableExecution": "Bulb keeps no checkpoints of functions, so none can be made durable.",
+}
+
+# What has to be known of the operations of a service that work.
+NOTES = {
+    "lambda": "No service that functions read from is here yet, so `CreateEventSourceMapping` answers every source "
+    "with an error that names its service.\n",
+}
+
+
+def why(operation: str) -> str | None:
+    """Why Lambda's operation is not here; None when no reason is given."""
+    return next((reason for part, reason in WHY.items() if part in operation), None)
+
+
 def coverage() -> str:
     """The page of operations."""
     services = asyncio.run(_services())
@@ -54,7 +73,9 @@ def coverage() -> str:
         missing = [name for name in operations if name not in there]
         parts.append(f"## {service}: {len(there)} of {len(operations)}\n")
         parts.append("Works: " + _listed(there))
-        parts.append("Not supported: " + _listed(missing))
+        if service in NOTES:
+            parts.append(NOTES[service])
+        parts.append(_unsupported(missing, explained=service == "lambda"))
     return "\n".join(parts)
 
 
@@ -64,6 +85,19 @@ async def _services() -> Mapping[str, object]:
         bulb = await open_bulb(load(chosen, {}))
         await bulb.close()
         return bulb.services
+
+
+def _unsupported(missing: list[str], *, explained: bool) -> str:
+    if not missing:
+        return "Nothing is missing.\n"
+    reasons = dict.fromkeys(why(name) if explained else None for name in missing)
+    if set(reasons) == {None}:
+        return "Not supported: " + _listed(missing)
+    lines = ["Not supported:\n"]
+    for reason in reasons:
+        names = _listed([name for name in missing if why(name) == reason]).rstrip(".\n")
+        lines.append(f"- {names}: {reason or 'not built yet.'}")
+    return "\n".join(lines) + "\n"
 
 
 def _listed(names: list[str]) -> str:

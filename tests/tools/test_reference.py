@@ -1,8 +1,13 @@
 """The generated pages say what the code says."""
 
+import re
 from dataclasses import fields
+from functools import cache
+from pathlib import Path
 
-from tools.reference import DOCS, pages
+from botocore import xform_name
+from botocore.session import Session
+from tools.reference import DOCS, WHY, pages, why
 
 from bulb.cli import up
 from bulb.config import Config
@@ -42,3 +47,31 @@ def test_the_defaults_that_are_told_are_the_defaults() -> None:
         default = getattr(Config(), name)
         shown = f"{default:g}" if isinstance(default, float) else str(default)
         assert told[name].endswith(f"[default: {shown}]"), name
+
+
+@cache
+def _lambda_operations() -> tuple[set[str], set[str]]:
+    """Those the page says work, and all others of the model."""
+    section = (DOCS / "coverage.md").read_text().partition("## lambda: ")[2].partition("\n## ")[0]
+    here = set(re.findall(r"`(\w+)`", section.partition("Not supported")[0]))
+    return here, set(Session().get_service_model("lambda").operation_names) - here
+
+
+# Operations that are on their way and so have no reason for not being here.
+_ON_THEIR_WAY = re.compile(r"FunctionEventInvokeConfigs?\Z|FunctionRecursionConfig\Z")
+
+
+def test_each_operation_of_lambda_that_is_missing_has_a_reason() -> None:
+    here, missing = _lambda_operations()
+    assert [name for name in missing if why(name) is None and not _ON_THEIR_WAY.search(name)] == []
+    assert [name for name in here if why(name) is not None] == []
+    assert [part for part in WHY if not any(part in name for name in missing)] == []
+
+
+def test_each_operation_of_lambda_that_is_here_is_called_by_a_test() -> None:
+    tests = "\n".join(path.read_text() for path in Path(__file__).parents[1].rglob("test_*.py"))
+    here, _ = _lambda_operations()
+    called = {name for name in here if re.search(rf"\b{xform_name(name)}\b", tests)}
+    # A page or a waiter calls an operation by another name.
+    called |= {name for name in here if f'get_paginator("{xform_name(name)}")' in tests}
+    assert sorted(here - called) == []

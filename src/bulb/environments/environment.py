@@ -97,6 +97,11 @@ class Environment:
         return self._state
 
     @property
+    def can_take_event(self) -> bool:
+        """It is ready, and what runs in it is alive."""
+        return self._state is State.READY and self._incarnation is not None and self._incarnation.is_alive
+
+    @property
     def _is_provisioned(self) -> bool:
         return self.ref.initialization == "provisioned-concurrency"
 

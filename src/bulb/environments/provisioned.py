@@ -314,6 +314,4 @@ def _all_settled(shelves: Iterable[_Shelf]) -> bool:
 
 def _is_good(environment: Environment) -> bool:
     """It can take an event at once."""
-    return (
-        environment.state is State.READY and not environment.retired and not environment.sandbox.runtime_exited.done()
-    )
+    return environment.can_take_event and not environment.retired

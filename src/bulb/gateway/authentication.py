@@ -64,8 +64,8 @@ class Authentication:
         else:
             exchange.caller = Caller(identity.account, key, identity.arn, identity.user_id, source_ip)
 
-    async def signer(self, exchange: Exchange, service: str) -> Caller:
-        """Who signed a request that is for no operation but must be signed for `service`. Raises AwsError 4xx."""
+    async def signer(self, exchange: Exchange, service: str, region: str) -> Caller:
+        """Who signed a request that is for no operation, but for `service` in `region`. Raises AwsError 4xx."""
         authorization = exchange.authorization
         assert authorization is not None
         exchange.service, exchange.protocol = service, ""
@@ -74,9 +74,8 @@ class Authentication:
         if self._enforce:
             if identity is None or identity.secret is None:
                 raise _unknown_key(exchange, authorization)
-            if authorization.service != service:
-                message = f"Credential should be scoped to correct service: '{service}'."
-                raise AwsError("InvalidSignatureException", message, status=403)
+            _refuse_other_scopes(authorization, service, region)
+            _refuse_dot_segments(exchange, authorization)
             await _verify(authorization, exchange.request, identity.secret, exchange.now)
         source_ip = exchange.request.client[0] or "127.0.0.1"
         if identity is None:
@@ -109,6 +108,16 @@ def _refuse_dot_segments(exchange: Exchange, authorization: Authorization) -> No
     if not authorization.is_s3 and any(unquote(segment) in (".", "..") for segment in exchange.request.path.split("/")):
         code = "SignatureDoesNotMatch" if exchange.protocol == "query" else "InvalidSignatureException"
         raise AwsError(code, "A path with dot segments is not the path that was signed.", status=403)
+
+
+def _refuse_other_scopes(authorization: Authorization, service: str, region: str) -> None:
+    if authorization.service != service:
+        message = f"Credential should be scoped to correct service: '{service}'. "
+    elif authorization.region != region:
+        message = f"Credential should be scoped to a valid region, not '{authorization.region}'. "
+    else:
+        return
+    raise AwsError("InvalidSignatureException", message, status=403)
 
 
 @lru_cache(maxsize=256)

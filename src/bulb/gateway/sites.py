@@ -40,8 +40,8 @@ class Visit:
         """When it came, in Unix seconds."""
         return self.exchange.now
 
-    async def authenticate(self) -> Caller | None:
-        """Who signed the request for the site's service; None when nobody did. Raises AwsError 4xx.
+    async def authenticate(self, region: str) -> Caller | None:
+        """Who signed the request for the site's service in a region; None when nobody did. Raises AwsError 4xx.
 
         The body must have been collected. Where credentials are not enforced, whoever signs is believed.
         """
@@ -49,7 +49,7 @@ class Visit:
         exchange.authorization = sigv4.parse_authorization(exchange.request)
         if exchange.authorization is None:
             return None
-        return await self.authentication.signer(exchange, self.service)
+        return await self.authentication.signer(exchange, self.service, region)
 
 
 @dataclass(frozen=True, slots=True)

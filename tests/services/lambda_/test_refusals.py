@@ -255,3 +255,18 @@ def test_code_storage_is_limited(tmp_path: Path) -> None:
         room.create("two")
         expected = ("CodeStorageExceededException", "Code storage limit exceeded.", 400)
         assert refused(room.create, name="three") == expected
+
+
+FAMILIES: list[tuple[str, dict[str, Any]]] = [
+    ("list_capacity_providers", {}),
+    ("get_function_scaling_config", {"FunctionName": "f", "Qualifier": "1"}),
+    ("list_durable_executions_by_function", {"FunctionName": "f"}),
+]
+
+
+@pytest.mark.parametrize(("operation", "params"), FAMILIES)
+def test_families_that_are_not_here_are_named(room: Room, operation: str, params: dict[str, Any]) -> None:
+    code, text, status = refused(getattr(room.client(), operation), **params)
+    name = operation.replace("_", "")
+    assert (code, status) == ("NotImplementedException", 501)
+    assert f"the operation {name} of the service lambda" in text.lower().replace("  ", " ")

@@ -26,7 +26,7 @@ from bulb.services.lambda_.urls.streaming import collected, streamed
 _log = logging.getLogger(__name__)
 # Parsing or making more JSON than this takes longer than a turn of the event loop should.
 _INLINE_BYTES = 131_072
-_PASSED_ON = frozenset({403, 413, 429})
+_CONFLICT, _SERVERS = 409, 500
 
 
 class UrlDoor:
@@ -76,7 +76,7 @@ class UrlDoor:
                 return forbidden()
             body = await _collected(request.body)
             request.body = BufferedBody(body)
-            caller = await visit.authenticate()
+            caller = await visit.authenticate(url.key.region)
             if caller is None or not await self._access.caller_may(url, route.statements, caller, request, visit.now):
                 return forbidden()
         return await self._invoke(url, await self._event(url, visit, body, trace, caller), visit, trace)
@@ -157,9 +157,9 @@ def _refused(error: AwsError) -> Response:
     """Of the invoke path's refusals only what concerns the caller is told; a missing function is a missing URL."""
     if error.code == "ResourceNotFoundException":
         return forbidden()
-    if error.status in _PASSED_ON or error.code.startswith("Incomplete"):
-        return refusal(error.status, error.code, error.message, error.headers)
-    return failed()
+    if error.status == _CONFLICT or error.status >= _SERVERS:
+        return failed()
+    return refusal(error.status, error.code, error.message, error.headers)
 
 
 def _finished(made: Response, visit: Visit) -> Response:

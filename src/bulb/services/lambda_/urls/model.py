@@ -81,5 +81,5 @@ class Visit(Protocol):
     def is_foreign(self) -> bool:
         """A page of another site made it, where nobody checks signatures."""
 
-    async def authenticate(self) -> Caller | None:
-        """Who signed it for Lambda; None when nobody did. Its body must be read. Raises AwsError 4xx."""
+    async def authenticate(self, region: str) -> Caller | None:
+        """Who signed it for Lambda in a region; None when nobody did. Its body must be read. Raises AwsError 4xx."""

@@ -1,7 +1,8 @@
 """Answers of URLs that stream: passed on as the function makes them, or collected where it made a stream unasked.
 
 A stream of the HTTP integration begins with its status, headers and cookies; any other is all body, of the content type
-the function gave it. A function that fails after its first byte can only be told by a connection that breaks off.
+the function gave it, also the document of a function that does not stream. A function that fails after its first byte
+can only be told by a connection that breaks off.
 """
 
 from collections.abc import AsyncIterator
@@ -15,8 +16,8 @@ from bulb.services.lambda_.urls.response import MalformedAnswerError
 
 async def streamed(outcome: StreamedOutcome) -> Response:
     """The response to an invocation that streams. Raises MalformedAnswerError."""
-    if not outcome.began:
-        return await _whole(outcome)
+    if not outcome.began and (await outcome.end).function_error is not None:
+        return response.failed()
     if outcome.content_type != prelude.CONTENT_TYPE:
         return Response(200, [(response.TYPE, outcome.content_type)], _body(b"", outcome))
     reader = prelude.PreludeReader()
@@ -49,14 +50,6 @@ def collected(payload: bytes) -> Response | None:
         return None
     head = _head(begun)
     return Response(head.status, head.headers, reader.rest)
-
-
-async def _whole(outcome: StreamedOutcome) -> Response:
-    """Of a function that failed at once, or of one that does not stream."""
-    end = await outcome.end
-    if end.function_error is not None:
-        return response.failed()
-    return response.response(b"".join([chunk async for chunk in outcome.chunks]))
 
 
 async def _body(first: bytes, outcome: StreamedOutcome) -> AsyncIterator[bytes]:
