@@ -2,11 +2,12 @@
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.services.lambda_.room import ARN, ROLE, Room
+from tests.services.lambda_.room import ARN, ROLE, Room, open_room
 from tests.services.lambda_.test_refusals import refused
 
 INVALID = "InvalidParameterValueException"
@@ -128,17 +129,27 @@ def test_what_an_alias_cannot_be(room: Room) -> None:
     assert refused(aws.delete_alias, FunctionName="g", Name="live")[:2] == (NOT_FOUND, f"Function not found: {ARN}:g")
 
 
-def test_two_versions_of_an_alias_have_one_role(room: Room) -> None:
-    publish(room, 1)
-    aws = room.client()
-    aws.update_function_configuration(FunctionName="f", Role=f"{ROLE}-other")
-    room.settle()
-    aws.publish_version(FunctionName="f")
-    code, message, _ = refused(
-        aws.create_alias, FunctionName="f", Name="live", FunctionVersion="1", **weighted("2", 0.5)
-    )
-    assert code == INVALID
-    assert "role" in message
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"Role": f"{ROLE}-other"}, "execution role"),
+        ({"DeadLetterConfig": {"TargetArn": "arn:aws:sqs:us-east-1:000000000000:dead"}}, "dead-letter queue"),
+    ],
+)
+def test_what_two_versions_of_an_alias_have_in_common(tmp_path: Path, change: dict[str, Any], named: str) -> None:
+    with open_room(tmp_path, destinations=frozenset({"sqs"})) as room:
+        publish(room, 1)
+        aws = room.client()
+        aws.update_function_configuration(FunctionName="f", **change)
+        room.settle()
+        aws.publish_version(FunctionName="f")
+        both = {"FunctionName": "f", "Name": "live", "FunctionVersion": "1", **weighted("2", 0.5)}
+        code, message, _ = refused(aws.create_alias, **both)
+        assert (code, named in message) == (INVALID, True)
+        aws.update_function_configuration(FunctionName="f", Timeout=3)
+        room.settle()
+        aws.publish_version(FunctionName="f")
+        aws.create_alias(FunctionName="f", Name="live", FunctionVersion="2", **weighted("3", 0.5))
 
 
 def test_lists_of_aliases(room: Room) -> None:

@@ -79,9 +79,9 @@ def _version(key: FunctionKey, version: str, lookup: Lookup) -> FunctionRecord:
 
 
 def _check_alike(own: FunctionRecord, other: FunctionRecord) -> None:
-    """Callers must not be able to tell by what the code may do which of the two they got."""
+    """Which of the two a caller got must make no difference to what the code may do and to where its failures go."""
+    both = f"Function versions {own.ref.version} and {other.ref.version} must have the same"
     if own.definition.role != other.definition.role:
-        raise errors.invalid(
-            f"Function versions {own.ref.version} and {other.ref.version} must have the same execution role "
-            "to share an alias."
-        )
+        raise errors.invalid(f"{both} execution role to share an alias.")
+    if own.definition.dead_letter != other.definition.dead_letter:
+        raise errors.invalid(f"{both} dead-letter queue, or none, to share an alias.")
