@@ -7,7 +7,9 @@ import urllib.request
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from bulb.storage.schema.storage import storage_blobs
 from tests.services.lambda_.room import Room, zipped
 from tests.services.lambda_.test_refusals import refused
 
@@ -238,3 +240,29 @@ def test_from_a_bucket_and_without_a_source(room: Room) -> None:
         INVALID,
         "Could not unzip uploaded file. Please check your file, then try to upload again.",
     )
+
+
+def test_a_zip_is_held_as_long_as_somebody_needs_it(room: Room) -> None:
+    aws = room.client()
+    content = publish(room)["Content"]
+    digest = base64.b64decode(content["CodeSha256"]).hex()
+
+    def references() -> int:
+        query = select(storage_blobs.c.reference_count).where(storage_blobs.c.digest == digest)
+        count: int = room.run(room.opened["database"].read(lambda connection: connection.execute(query).scalar_one()))
+        return count
+
+    assert references() == 1
+    room.create(Layers=[f"{LAYER}:l:1"])
+    assert references() == 3  # the version, what the function shows and what it runs
+    aws.publish_version(FunctionName="f")
+    assert references() == 5
+    aws.delete_layer_version(LayerName="l", VersionNumber=1)
+    assert references() == 4
+    aws.update_function_configuration(FunctionName="f", Layers=[])
+    room.settle("f")
+    assert references() == 2
+    assert digest in room.run(room.opened["store"].codes_in_use())
+    aws.delete_function(FunctionName="f")
+    assert references() == 0
+    assert digest not in room.run(room.opened["store"].codes_in_use())
