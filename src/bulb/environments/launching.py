@@ -31,10 +31,11 @@ async def launch(
     try:
         if spec.runtime.startswith("provided"):
             await sandbox.spawn(RUNTIME, [(path,) for path in BOOTSTRAPS], variables)
-        elif spec.wrapper is not None:
+        elif spec.wrapper is not None or sandbox.image.supervised:
             # Its descriptors survive whatever the wrapper does with them only by luck, so it is told of the log alone.
             told = {**variables, "_LAMBDA_TELEMETRY_LOG_FD": str(_LOG_FD)}
-            await sandbox.spawn(RUNTIME, [(spec.wrapper, *_command(sandbox))], told, keeps=(_LOG_FD,))
+            wrapper = () if spec.wrapper is None else (spec.wrapper,)
+            await sandbox.spawn(RUNTIME, [(*wrapper, *_command(sandbox))], told, keeps=(_LOG_FD,))
         else:
             programs = [] if sandbox.image.forks else [sandbox.image.command]
             told = {**sandbox.image.environment, **sandbox.variables}

@@ -58,7 +58,7 @@ _ALL = (
     *_family("nodejs", ".x", State.RUN, "20", "22", "24"),
     *_family("java", "", State.DEPRECATED, "8"),
     *_family("java", ".al2", State.KNOWN, "8"),
-    *_family("java", "", State.KNOWN, "11", "17", "21", "25"),
+    *_family("java", "", State.RUN, "11", "17", "21", "25"),
     *_family("python", "", State.DEPRECATED, "2.7", "3.6", "3.7", "3.8", "3.9"),
     *_family("python", "", State.RUN, "3.10", "3.11", "3.12", "3.13", "3.14"),
     *_family("dotnetcore", "", State.DEPRECATED, "1.0", "2.0", "2.1", "3.1"),
@@ -74,7 +74,7 @@ _ALL = (
     *_family("nodejs", ".x", State.KNOWN, "26"),
     *_family("python", "", State.KNOWN, "3.15"),
     *_family("java", ".al2023", State.KNOWN, "8"),
-    *_family("java", ".al2023", State.KNOWN, "11", "17"),
+    *_family("java", ".al2023", State.RUN, "11", "17"),
     Runtime("custom", "custom", "", State.KNOWN),
 )
 RUNTIMES = {runtime.identifier: runtime for runtime in _ALL}

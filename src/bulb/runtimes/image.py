@@ -4,7 +4,7 @@ The `/var/runtime` of an image is a directory in the data folder, named after ev
 built once per version of its ingredients and never changed afterwards. Python's holds our loop, awslambdaric and the
 AWS SDK, taken from the packages Bulb itself is installed with (all pure Python, so they serve every version); files
 are hard links where the file system allows, and the byte code of what nearly every handler needs is written at build
-time. Node's holds our loop.
+time. Node's holds our loop, Java's our loop compiled by the very kit that runs it.
 """
 
 import asyncio
@@ -23,6 +23,7 @@ from types import MappingProxyType
 from bulb.core.errors import BulbError
 from bulb.runtimes.catalogue import RUNTIMES, Runtime
 from bulb.runtimes.interpreters import Interpreter
+from bulb.runtimes.java import fill_java
 from bulb.runtimes.variables import RUNTIME_DIR, base_variables
 
 LANGUAGE_DIR = Path("/var/lang")
@@ -106,21 +107,18 @@ class Images:
 
     def _build(self, interpreter: Interpreter, sdk: bool) -> RuntimeImage:
         runtime = RUNTIMES[interpreter.runtime]
-        inside = LANGUAGE_DIR / interpreter.executable.relative_to(interpreter.prefix)
         forks = runtime.family == "python"
         directory = self._runtime_directory(runtime, interpreter)
         return RuntimeImage(
             name=runtime.identifier if sdk or not forks else f"{runtime.identifier}-lean",
             language=interpreter.prefix,
             runtime=directory,
-            command=(
-                str(inside),
-                *(PYTHON_FLAGS if forks else (*_node_flags(interpreter.version), f"{RUNTIME_DIR}/index.mjs")),
-            ),
+            command=_command(runtime.family, interpreter),
             prepare=("bulb_runtime:prepare_sdk" if sdk else "bulb_runtime:prepare") if forks else None,
             run="bulb_runtime:run" if forks else None,
             forks=forks,
             environment=MappingProxyType(base_variables(runtime)),
+            supervised=runtime.family == "java",  # its heap is the function's memory, known only then
         )
 
     def _runtime_directory(self, runtime: Runtime, interpreter: Interpreter) -> Path:
@@ -135,6 +133,16 @@ class Images:
             finally:
                 shutil.rmtree(draft, ignore_errors=True)
         return final
+
+
+def _command(family: str, interpreter: Interpreter) -> tuple[str, ...]:
+    """What is executed inside."""
+    if family == "java":
+        return (f"{RUNTIME_DIR}/bootstrap",)
+    inside = str(LANGUAGE_DIR / interpreter.executable.relative_to(interpreter.prefix))
+    if family == "python":
+        return (inside, *PYTHON_FLAGS)
+    return (inside, *_node_flags(interpreter.version), f"{RUNTIME_DIR}/index.mjs")
 
 
 def _node_flags(version: str) -> tuple[str, ...]:
@@ -163,11 +171,14 @@ def _own_files(family: str) -> list[Path]:
     return sorted(
         file
         for file in (_INSIDE / family).iterdir()
-        if file.suffix in (".py", ".mjs", ".cjs") and file.stem != "__init__"
+        if (file.suffix in (".py", ".mjs", ".cjs", ".java") and file.stem != "__init__") or file.name == "bootstrap"
     )
 
 
 def _fill(directory: Path, family: str, interpreter: Interpreter) -> None:
+    if family == "java":
+        fill_java(directory, _own_files(family), interpreter)
+        return
     for file in _own_files(family):
         shutil.copyfile(file, directory / file.name)
     if family == "python":

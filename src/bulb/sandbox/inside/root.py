@@ -21,7 +21,8 @@ _DEVICE_LINKS = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stde
 _EMPTY = ("proc", "tmp", "opt", "var/task", "var/runtime", "var/tmp", "run", "root")
 # Read by the C library and by OpenSSL; none of them says anything about this machine's users or networks.
 _ETC_COPIED = ("ld.so.cache", "localtime", "services", "protocols", "mime.types", "ssl/openssl.cnf", "os-release")
-_ETC_WINDOWS = ("ssl/certs", "pki/tls/certs", "pki/ca-trust/extracted")
+# Distributions keep parts of their Java kits in the last, where links of the kits lead.
+_ETC_WINDOWS = ("ssl/certs", "pki/tls/certs", "pki/ca-trust/extracted", "java-*-openjdk")
 _USER, _BASE_ID = "sbx_user1051", 993
 HIDDEN = "/.bulb"
 MACHINE = "/.machine"
@@ -139,10 +140,10 @@ def _etc(at: Path, uids: tuple[int, int], name_servers: tuple[str, ...]) -> None
             shutil.copyfile(source, at / name)
     with contextlib.suppress(OSError):
         shutil.copytree("/etc/alternatives", at / "alternatives", symlinks=True)
-    for name in _ETC_WINDOWS:
-        source = Path("/etc") / name
-        if source.is_dir():
-            _bind(source, at / name)
+    for pattern in _ETC_WINDOWS:
+        for source in Path("/etc").glob(pattern):
+            if source.is_dir():
+                _bind(source, at / source.relative_to("/etc"))
 
 
 def _write(path: Path, *parts: list[str]) -> None:

@@ -1,0 +1,2 @@
+package com.amazonaws.services.lambda.runtime;
+public interface LambdaLogger { void log(String message); void log(byte[] message); }
