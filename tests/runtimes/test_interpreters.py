@@ -121,7 +121,7 @@ def test_python_is_found_with_its_prefix(tmp_path: Path) -> None:
 
 def test_all_names_every_runtime(tmp_path: Path) -> None:
     found = asyncio.run(Interpreters(tmp_path, path="").all())
-    assert [each.runtime for each in found][:4] == ["nodejs20.x", "nodejs22.x", "nodejs24.x", "python3.10"]
+    assert [each.runtime for each in found][:4] == ["nodejs20.x", "nodejs22.x", "nodejs24.x", "java11"]
 
 
 def test_a_python_image(prepared: Callable[[str], Prepared], tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from bulb import config
-from bulb.runtimes.catalogue import RUNTIMES, State
+from bulb.runtimes.catalogue import RUNTIMES, Runtime, State
 from bulb.runtimes.interpreters import Interpreter, Interpreters, Missing
 
 
@@ -24,12 +24,13 @@ def command(as_json: bool) -> None:
         click.echo(json.dumps([_document(each) for each in found], indent=2))
         return
     for each in found:
-        runs = isinstance(each, Interpreter)
+        name, runs, detail = _line(each)
         mark = click.style("yes", fg="green") if runs else click.style("no ", fg="red")
-        click.echo(f"{each.runtime:<17}{mark}  {_detail(each)}")
+        click.echo(f"{name:<17}{mark}  {detail}")
 
 
-async def _look() -> list[Interpreter | Missing]:
+async def _look() -> list[Interpreter | Missing | Runtime]:
+    """What each runtime has; one of the family `provided` is its own answer, since it needs nothing."""
     chosen = config.load({})
     around = chosen.surroundings
     with tempfile.TemporaryDirectory() as nothing_remembered:
@@ -40,20 +41,30 @@ async def _look() -> list[Interpreter | Missing]:
             home=around.home,
             pyenv_root=around.pyenv,
         )
-        wanted = (runtime for runtime in RUNTIMES.values() if runtime.state is not State.DEPRECATED)
-        return [await interpreters.find(runtime) for runtime in wanted]
+        wanted = (each for each in RUNTIMES.values() if each.state is not State.DEPRECATED and each.family != "custom")
+        return [each if each.family == "provided" else await interpreters.find(each) for each in wanted]
 
 
-def _detail(found: Interpreter | Missing) -> str:
-    return f"{found.executable} ({found.version})" if isinstance(found, Interpreter) else str(found)
+def _document(found: Interpreter | Missing | Runtime) -> dict[str, object]:
+    match found:
+        case Missing():
+            return {"runtime": found.runtime, "runs": False, "reason": found.reason, "how": found.how}
+        case Interpreter():
+            return {
+                "runtime": found.runtime,
+                "runs": True,
+                "executable": str(found.executable),
+                "version": found.version,
+            }
+        case Runtime():
+            return {"runtime": found.identifier, "runs": True}
 
 
-def _document(found: Interpreter | Missing) -> dict[str, object]:
-    if isinstance(found, Missing):
-        return {"runtime": found.runtime, "runs": False, "reason": found.reason, "how": found.how}
-    return {
-        "runtime": found.runtime,
-        "runs": True,
-        "executable": str(found.executable),
-        "version": found.version,
-    }
+def _line(found: Interpreter | Missing | Runtime) -> tuple[str, bool, str]:
+    match found:
+        case Missing():
+            return found.runtime, False, str(found)
+        case Interpreter():
+            return found.runtime, True, f"{found.executable} ({found.version})"
+        case Runtime():
+            return found.identifier, True, "whatever the function packs as bootstrap"
