@@ -57,13 +57,9 @@ def _lambda_operations() -> tuple[set[str], set[str]]:
     return here, set(Session().get_service_model("lambda").operation_names) - here
 
 
-# Operations that are on their way and so have no reason for not being here.
-_ON_THEIR_WAY = re.compile(r"FunctionEventInvokeConfigs?\Z|FunctionRecursionConfig\Z")
-
-
 def test_each_operation_of_lambda_that_is_missing_has_a_reason() -> None:
     here, missing = _lambda_operations()
-    assert [name for name in missing if why(name) is None and not _ON_THEIR_WAY.search(name)] == []
+    assert [name for name in missing if why(name) is None] == []
     assert [name for name in here if why(name) is not None] == []
     assert [part for part in WHY if not any(part in name for name in missing)] == []
 
