@@ -75,7 +75,7 @@ def test_the_event_is_payload_format_2(bulb: Running, echo: str) -> None:
         content_type="application/json",
         User_Agent="test/1",
         X_Mixed_Case="Yes",
-        Cookie="c1=v1; c2=v2",
+        Cookie="c1=v1; c2=v2,with a comma",
     )
     event, host = seen(page), echo.split("/")[2]
     url_id = host.partition(".")[0]
@@ -119,7 +119,7 @@ def test_the_event_is_payload_format_2(bulb: Running, echo: str) -> None:
         "routeKey": "$default",
         "rawPath": "/a%20b/%C3%A9",
         "rawQueryString": "x=1&x=2&empty=&s=a+b%2C",
-        "cookies": ["c1=v1", "c2=v2"],
+        "cookies": ["c1=v1", "c2=v2,with a comma"],
         "queryStringParameters": {"x": "1,2", "empty": "", "s": "a b,"},
         "body": '{"k":"v"}',
         "isBase64Encoded": False,

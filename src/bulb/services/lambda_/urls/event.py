@@ -76,7 +76,7 @@ def event(url: FunctionUrl, request: Request, path: str, body: bytes, came: Arri
         "rawQueryString": request.query,
     }
     if cookies is not None:
-        made["cookies"] = [one for cookie in cookies.replace(",", ";").split(";") if (one := cookie.strip())]
+        made["cookies"] = [one for cookie in cookies.split(";") if (one := cookie.strip())]
     made["headers"] = headers
     if request.query:
         made["queryStringParameters"] = _parameters(request.query)
