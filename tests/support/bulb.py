@@ -84,6 +84,8 @@ def running_bulb(
 class Process:
     """`bulb up` as a process of its own: start it, kill it, start it again on the same data."""
 
+    module: tuple[str, ...] = ("bulb", "up")
+
     def __init__(self, data: Path, *options: str) -> None:
         self.data = data
         self._options = options
@@ -97,7 +99,7 @@ class Process:
         return self._process.pid
 
     def start(self, port: int = 0) -> None:
-        command = [sys.executable, "-m", "bulb", "up", "--port", str(port), "--data", str(self.data), *self._options]
+        command = [sys.executable, "-m", *self.module, "--port", str(port), "--data", str(self.data), *self._options]
         with (self.data.parent / f"{self.data.name}.log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log)
         assert self._process.stdout is not None
