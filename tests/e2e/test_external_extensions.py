@@ -380,3 +380,17 @@ def test_on_the_lower_rungs(rung: str, tmp_path: Path) -> None:
         until(lambda: any(told["type"] == "platform.report" for told in log.said("telemetry")), "telemetry")
         aws.update_function_configuration(FunctionName="ext-lower", Description="another")
         until(lambda: len(log.said("event")) == 2, "the end")
+
+
+def test_snap_start_does_not_lose_it(bulb: Running) -> None:
+    if bulb.isolation != "full":
+        pytest.skip(f"snapshots need the full rung; this is {bulb.isolation}")
+    aws = bulb.client("lambda")
+    extended(bulb, "ext-snap", Runtime="python3.12", SnapStart={"ApplyOn": "PublishedVersions"})
+    version = aws.publish_version(FunctionName="ext-snap")["Version"]
+    aws.get_waiter("published_version_active").wait(
+        FunctionName="ext-snap", Qualifier=version, WaiterConfig={"Delay": 0.1, "MaxAttempts": 200}
+    )
+    answer, _ = invoke(aws, "ext-snap", Qualifier=version)
+    log = Log(bulb, "ext-snap")
+    until(lambda: answer["id"] in [event.get("requestId") for event in log.said("event")], "the event")

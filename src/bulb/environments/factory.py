@@ -37,10 +37,11 @@ class EnvironmentFactory:
 
         Raises AwsError InvalidRuntimeException when this machine cannot run the runtime.
         """
-        if spec.snap_start and spec.wrapper is None:  # a copy cannot have been started through it
-            return await self.snapshots.restore(spec)
         code = await self.materials.code(spec)
         extensions = await asyncio.to_thread(external, code.opt) if code.opt is not None else ()
+        # A copy cannot have been started through a wrapper, and has none of the processes that ran beside the original.
+        if spec.snap_start and spec.wrapper is None and not extensions:
+            return await self.snapshots.restore(spec)
         sandbox = await self._sandbox(spec, code, has_extensions=bool(extensions))
         now = self.clock.now()
         ref = reference(spec, initialization, now)
