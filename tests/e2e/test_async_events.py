@@ -1,7 +1,9 @@
 """Ends of asynchronous events, told where callers asked: real handlers, a real server whose clock moves."""
 
+import contextlib
 import json
 import re
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -92,7 +94,8 @@ def test_failures_are_retried_as_often_as_configured_and_then_told_twice(
     payload = {"id": "x", "fail": True}
     request_id = send(aws, name, payload)
     for attempt, delay in enumerate((60, 120)[:retries], 1):
-        until(lambda n=attempt: len(runs(server, name, "x")) == n, f"attempt {attempt}")
+        until(lambda n=attempt: put_back(server, name) == n, f"the event put back after attempt {attempt}")
+        assert len(runs(server, name, "x")) == attempt
         advance_until(server, lambda n=attempt: len(runs(server, name, "x")) > n, delay)
     told, dead = QUEUES.first(name), QUEUES.first(f"{name}-dead")
     assert runs(server, name, "x") == [request_id] * (retries + 1), "the same id each time"
@@ -111,6 +114,14 @@ def test_failures_are_retried_as_often_as_configured_and_then_told_twice(
     attributes = {key: value["StringValue"] for key, value in dead.attributes["message_attributes"].items()}
     assert attributes == {"RequestID": request_id, "ErrorCode": "200", "ErrorMessage": "as asked"}
     assert len(QUEUES.of(name)) == len(QUEUES.of(f"{name}-dead")) == 1
+
+
+def put_back(server: Running, name: str) -> int:
+    """How often the function's event was put back into the queue, once it is there."""
+    waiting = "SELECT attempts FROM storage_queue WHERE lease_generation = 0 AND lane LIKE ?"
+    with contextlib.closing(sqlite3.connect(f"file:{server.data / 'bulb.db'}?mode=ro", uri=True)) as database:
+        row = database.execute(waiting, (f"%:{name}:%",)).fetchone()
+    return 0 if row is None else int(row[0])
 
 
 def advance_until(server: Running, happened: Any, delay: float) -> None:
