@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 from bulb.storage.errors import DatabaseRefusedError
 from bulb.storage.schema import metadata
 
-HEAD = "0001"
+HEAD = "0002"
 _VERSION_TABLE = "alembic_version"
 
 

@@ -4,7 +4,7 @@ import re
 import sys
 
 from alembic.autogenerate import produce_migrations, render_python_code
-from alembic.operations.ops import UpgradeOps
+from alembic.operations.ops import CreateTableOp, UpgradeOps
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, create_engine
 
@@ -30,6 +30,9 @@ def differences(connection: Connection) -> UpgradeOps:
     context = MigrationContext.configure(connection, opts={"compare_type": True, "target_metadata": metadata})
     operations = produce_migrations(context, metadata).upgrade_ops
     assert operations is not None  # for the type checker: produce_migrations always sets it
+    for operation in operations.ops:
+        if isinstance(operation, CreateTableOp):
+            operation.info = {}  # what rooms note about their tables is no part of the schema
     return operations
 
 

@@ -2,7 +2,7 @@
 
 Quantities are exact integers: megabytes times milliseconds. `memory_mb_ms` is of invocations on demand,
 `provisioned_run_mb_ms` of those in provisioned environments, `provisioned_mb_ms` of these standing ready. `hour` counts
-hours since 1970 (UTC).
+hours since 1970 (UTC). The zeros are for hours written down before anything could be provisioned.
 """
 
 from sqlalchemy import BigInteger, Column, Index, Table, Text
@@ -22,7 +22,7 @@ billing_ledger = Table(
     Column("billed_ms", BigInteger, nullable=False),
     Column("memory_mb_ms", BigInteger, nullable=False),
     Column("ephemeral_mb_ms", BigInteger, nullable=False),
-    Column("provisioned_mb_ms", BigInteger, nullable=False),
-    Column("provisioned_run_mb_ms", BigInteger, nullable=False),
+    Column("provisioned_mb_ms", BigInteger, nullable=False, server_default="0"),
+    Column("provisioned_run_mb_ms", BigInteger, nullable=False, server_default="0"),
     Index(None, "hour"),
 )
