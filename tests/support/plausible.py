@@ -28,11 +28,30 @@ TRUST = (
     '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole",'
     '"Principal":{"Service":"lambda.amazonaws.com"}}]}'
 )
+LAYER, ALIAS = "neighbour-layer", "live"
+LAYER_ARN = f"arn:aws:lambda:us-east-1:{ACCOUNT}:layer:{LAYER}"
+_QUEUE_ARN = f"arn:aws:sqs:us-east-1:{ACCOUNT}:queue"
+_STREAM_ARN = f"arn:aws:kinesis:us-east-1:{ACCOUNT}:stream/one"
+_TOPIC_ARN = f"arn:aws:sns:us-east-1:{ACCOUNT}:topic"
+FUNCTION_POLICY = (
+    '{"Version":"2012-10-17","Statement":[{"Sid":"s","Effect":"Allow","Principal":"*",'
+    f'"Action":"lambda:InvokeFunction","Resource":"{FUNCTION_ARN}"}}]}}'
+)
+_DESTINATIONS = [
+    FUNCTION_ARN,
+    f"{FUNCTION_ARN}:{ALIAS}",
+    f"arn:aws:s3:::{BUCKET}",
+    _QUEUE_ARN,
+    _TOPIC_ARN,
+    "arn:aws:s3",
+]
+_EVENTS = [b"{}", b'{"a": 1}', b"", b"[", b"\xff", b'"' + b"x" * 300_000 + b'"', b"[" * 9_000]
 _NOT_POLICIES = ["{}", "[]", "null", '{"Statement":[]}', '{"Statement":{"Effect":1}}', '{"a":' * 500, "nonsense"]
 _FUNCTIONS = [
     *[FUNCTION] * 6,
     FUNCTION_ARN,
     f"{FUNCTION}:1",
+    f"{FUNCTION}:{ALIAS}",
     f"{FUNCTION_ARN}:$LATEST",
     "nobody",
     f"{OTHER_ACCOUNT}:function:{FUNCTION}",
@@ -42,6 +61,49 @@ _FUNCTIONS = [
 _PACKAGE = zipped(app="def handler(event, context): return event")
 
 KNOWN: dict[str, list[Any]] = {
+    "Action": [
+        *["lambda:InvokeFunction"] * 3,
+        "lambda:GetLayerVersion",
+        "lambda:*",
+        "lambda:InvokeFunctionUrl",
+        "s3:Get",
+    ],
+    "AllowHeader": ["x-a", "*", "X-Ä", "a b"],
+    "AllowMethod": ["GET", "*", "TRACE", "get"],
+    "AllowOrigin": ["*", "https://example.com", "https://*.example.com", "null", "https://a\r\nb"],
+    "Arn": [f"{LAYER_ARN}:1", LAYER_ARN, f"{LAYER_ARN}:999999999999"],
+    "ClientContext": ["", "e30=", "e30", "%", "WzFd"],
+    "CodeSha256": ["", "A" * 43 + "=", "bogus"],
+    "CodeSigningConfigArn": [
+        *["@signing"] * 4,
+        f"arn:aws:lambda:us-east-1:{ACCOUNT}:code-signing-config:csc-{'0' * 17}",
+    ],
+    "Destination": _DESTINATIONS,
+    "EventSourceArn": [
+        _QUEUE_ARN,
+        f"{_QUEUE_ARN}.fifo",
+        _STREAM_ARN,
+        f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/t/stream/1",
+    ],
+    "FunctionVersion": [*["@published"] * 4, "1", "2", "$LATEST", "99999999999999999999"],
+    "InvokeArgs": _EVENTS,
+    "Layer": [f"{LAYER_ARN}:1", "@layer-arn", f"{LAYER_ARN}:77", LAYER_ARN.replace(ACCOUNT, OTHER_ACCOUNT) + ":1"],
+    "LayerName": [*[LAYER] * 4, LAYER_ARN, "nobodys-layer", LAYER_ARN.replace(ACCOUNT, OTHER_ACCOUNT)],
+    "Name": [*[ALIAS] * 4, "other", "1", "$LATEST"],
+    "Payload": _EVENTS,
+    "Pattern": ['{"a": [1]}', '{"a": [{"numeric": ["<", 1]}]}', "{", "[]", '{"a": {"b": []}}', '{"a":' * 900],
+    "ResourceArn": [
+        FUNCTION_ARN,
+        f"{FUNCTION_ARN}:{ALIAS}",
+        f"{FUNCTION_ARN}:1",
+        FUNCTION_ARN.replace(ACCOUNT, OTHER_ACCOUNT),
+    ],
+    "RevisionId": ["@revision", "@alias-revision", "00000000-0000-0000-0000-000000000000", ""],
+    "SourceAccount": [ACCOUNT, OTHER_ACCOUNT],
+    "SourceArn": [f"arn:aws:s3:::{BUCKET}", FUNCTION_ARN, "arn:aws:s3:::*"],
+    "TargetArn": [_QUEUE_ARN, _TOPIC_ARN, FUNCTION_ARN, ""],
+    "UUID": ["00000000-0000-0000-0000-000000000000", "nobody"],
+    "VersionNumber": [*["@layer-version"] * 4, 1, 77, 0, -1, 2**63 - 1],
     "AccessKeyId": [*["@access-key"] * 3, "AKIAAAAAAAAAAAAAAAAA", "ASIAAAAAAAAAAAAAAAAA"],
     "AssumeRolePolicyDocument": [TRUST, DOCUMENT, *_NOT_POLICIES],
     "Bucket": [*[BUCKET] * 16, "nobodys-bucket", "a.b.c", "Capital", "..", "with space", "xn--a", "1.2.3.4"],
@@ -59,7 +121,7 @@ KNOWN: dict[str, list[Any]] = {
     "Marker": ["", "bogus", "AAAA", "1", KEY],
     "Path": ["/", "/a/b/", "a", "//"],
     "PathPrefix": ["/", "/a/", "/a/b"],
-    "Policy": [DOCUMENT, *_NOT_POLICIES],
+    "Policy": [DOCUMENT, *[FUNCTION_POLICY] * 3, *_NOT_POLICIES],
     "PolicyArn": [
         *[POLICY_ARN] * 3,
         "arn:aws:iam::aws:policy/ReadOnlyAccess",
@@ -68,7 +130,7 @@ KNOWN: dict[str, list[Any]] = {
     "PolicyDocument": [DOCUMENT, TRUST, *_NOT_POLICIES],
     "PolicyName": [POLICY, "another"],
     "Principal": ["s3.amazonaws.com", "*", OTHER_ACCOUNT, ROLE_ARN],
-    "Qualifier": ["$LATEST", "1", "live", "0"],
+    "Qualifier": ["$LATEST", *["@published", ALIAS] * 2, "1", "0", "nobody"],
     "Range": [
         "bytes=0-1",
         "bytes=5-1",
@@ -101,6 +163,7 @@ KNOWN: dict[str, list[Any]] = {
     "resourceArn": [GROUP_ARN, f"{GROUP_ARN}:*", FUNCTION_ARN, GROUP_ARN.replace(ACCOUNT, OTHER_ACCOUNT)],
     "sequenceToken": ["1"],
 }
+_MAP_KEYS: dict[str, list[str]] = {"AdditionalVersionWeights": ["@published", "1", "2", "$LATEST", "", "one"]}
 _MOMENTS = [datetime(1970, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)]
 _WORDS = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), max_size=30)
 _SHORTEST_LIMIT, _MOST_OPTIONAL, _DEEPEST = 60, 4, 6
@@ -133,7 +196,8 @@ def value(name: str, shape: Any, depth: int) -> st.SearchStrategy[Any]:
         least = shape.metadata.get("min", 0)
         return st.lists(value(name.removesuffix("s"), shape.member, depth + 1), min_size=least, max_size=least + 2)
     if kind == "map":
-        return st.dictionaries(value("", shape.key, depth + 1), value("", shape.value, depth + 1), max_size=2)
+        keys = st.sampled_from(_MAP_KEYS[name]) if name in _MAP_KEYS else value("", shape.key, depth + 1)
+        return st.dictionaries(keys, value("", shape.value, depth + 1), max_size=2)
     limits = tuple((fact, shape.metadata[fact]) for fact in ("min", "max", "pattern") if fact in shape.metadata)
     return _scalar(name, kind, tuple(getattr(shape, "enum", None) or ()), limits)
 
@@ -143,7 +207,7 @@ def _scalar(name: str, kind: str, enum: tuple[str, ...], limits: tuple[tuple[str
     facts = dict(limits)
     if enum:
         return st.sampled_from(enum)
-    if name in KNOWN and kind in ("string", "blob"):
+    if name in KNOWN and kind in ("string", "blob", "long"):
         return st.sampled_from(KNOWN[name])
     match kind:
         case "boolean":
@@ -154,6 +218,8 @@ def _scalar(name: str, kind: str, enum: tuple[str, ...], limits: tuple[tuple[str
             strategy = st.binary(max_size=40)
         case "string":
             strategy = _text(facts)
+        case "double" | "float":
+            strategy = st.sampled_from([0.0, 0.5, 1.0, 1e-9]) | st.floats(-1, 2)
         case _:
             bits = 63 if kind == "long" else 31
             low, high = int(facts.get("min", -3)), int(facts.get("max", 2**bits - 1))

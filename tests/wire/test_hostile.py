@@ -115,16 +115,22 @@ FORMS = [
 @pytest.mark.parametrize("body", FORMS, ids=range(len(FORMS)))
 def test_query(body: bytes) -> None:
     request = post({"content-type": "application/x-www-form-urlencoded"}, body)
-    if body.startswith(b"MaxSessionDuration=9"):
-        params = protocols.parse(CATALOG.service("iam"), "CreateRole", request, body)
-        assert params["MaxSessionDuration"] > 43200  # Read, and for the constraints to refuse.
-        return
     assert refused("iam", "CreateRole", request).code == "MalformedInput"
 
 
 def test_paths_and_queries_that_are_not_utf8() -> None:
     assert refused("s3", "GetObject", post({}, b"", "/bucket/%ff", "", "GET")).code == "InvalidURI"
     assert refused("s3", "ListObjects", post({}, b"", "/bucket", "prefix=%ff", "GET")).code == "InvalidArgument"
+
+
+@pytest.mark.parametrize("number", [2**63, -(2**64), 10**30, 10**300])
+def test_integers_no_database_holds(number: int) -> None:
+    path = f"/2018-10-31/layers/a/versions/{number}"
+    assert refused("lambda", "GetLayerVersion", post({}, b"", path, method="GET")).code == "SerializationException"
+    body = b'{"Timeout": %d}' % number
+    path = "/2015-03-31/functions/f/configuration"
+    request = post({}, body, path, method="PUT")
+    assert refused("lambda", "UpdateFunctionConfiguration", request).code == "SerializationException"
 
 
 def test_rest_members_of_the_wrong_type() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from bulb.wire import timestamps
 from bulb.wire.malformed import Malformed
-from bulb.wire.scalars import decode_base64, decode_float
+from bulb.wire.scalars import decode_base64, decode_float, is_long
 from bulb.wire.shapes import Shape
 
 Codec = Callable[[Any], Any]
@@ -194,10 +194,9 @@ def _string(value: Any) -> str:
 
 
 def _integer(value: Any) -> int:
-    if type(value) is int:
-        return value
-    if type(value) is float and value.is_integer():
-        return int(value)
+    whole = int(value) if type(value) is float and value.is_integer() else value
+    if type(whole) is int and is_long(whole):
+        return whole
     raise _cannot_be(value, "an Integer")
 
 

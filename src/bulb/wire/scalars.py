@@ -15,6 +15,7 @@ TextDecoder = Callable[[str], Any]
 TextEncoder = Callable[[Any], str]
 
 _MAX_DIGITS = 40
+_TWO_TO_63 = 2**63
 
 
 def text_decoder(shape: Shape, timestamp_format: str) -> TextDecoder:
@@ -31,6 +32,11 @@ def text_encoder(shape: Shape, timestamp_format: str, always_millis: bool = Fals
         form = shape.timestamp_format or timestamp_format
         return lambda value: timestamps.to_text(value, form, always_millis)
     return _ENCODERS.get(shape.type, str)
+
+
+def is_long(number: int) -> bool:
+    """It fits into 64 bits, as every integer of the protocols does and as databases need it."""
+    return -_TWO_TO_63 <= number < _TWO_TO_63
 
 
 def decode_base64(text: str) -> bytes:
@@ -62,9 +68,12 @@ def _timestamp(text: str, form: str) -> datetime:
 
 def _integer(text: str) -> int:
     try:
-        return int(text[:_MAX_DIGITS])
+        number = int(text[:_MAX_DIGITS])
     except ValueError as error:
         raise Malformed(f"Invalid integer: {text[:100]}") from error
+    if not is_long(number):
+        raise Malformed(f"Invalid integer: {text[:100]}")
+    return number
 
 
 def _boolean(text: str) -> bool:
