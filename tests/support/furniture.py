@@ -12,7 +12,7 @@ PROFILE = "arn:aws:signer:us-east-1:000000000000:/signing-profiles/one"
 
 
 def furnish(aws: Any) -> dict[str, str | int]:
-    """Make it all for the function `FUNCTION`; what is still there is left. What the server called it, by placeholder."""
+    """Make it all for the function `FUNCTION`; what is still there is left. What the server calls it."""
     with suppress(ClientError):
         aws.delete_function_concurrency(FunctionName=FUNCTION)
     named: dict[str, str | int] = {}

@@ -48,7 +48,7 @@ def response(payload: bytes) -> Response:
     except ValueError:
         return Response(200, [(TYPE, BYTES)], payload)
     if not isinstance(answer, dict) or "statusCode" not in answer:
-        body = answer.encode() if isinstance(answer, str) else _compact(answer)
+        body = answer.encode(errors="replace") if isinstance(answer, str) else _compact(answer)
         return Response(200, [(TYPE, JSON)], body)
     cookies = answer.get("cookies")
     made = head(_status(answer["statusCode"]), _pairs(answer.get("headers")), cookies if cookies is not None else [])
@@ -101,7 +101,11 @@ def _compact(value: Any) -> bytes:
     try:
         return orjson.dumps(value)
     except (TypeError, ValueError):
+        pass
+    try:
         return json.dumps(value, separators=(",", ":")).encode()
+    except RecursionError:
+        raise MalformedAnswerError("nested too deeply") from None
 
 
 def _status(given: Any) -> int:
@@ -122,7 +126,7 @@ def _text(value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, bool | int | float):
-        return orjson.dumps(value).decode()
+        return json.dumps(value)
     raise MalformedAnswerError("a header is neither text nor a number")
 
 
