@@ -1,12 +1,33 @@
-"""A run must leave the machine as it found it: a leftover fails the run, whatever its tests say."""
+"""A PostgreSQL server for whoever wants one; and a run must leave the machine as it found it.
+
+A leftover fails the run, whatever its tests say.
+"""
 
 import os
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.storage import postgresql
 from tests.support import leftovers
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """The prefix of a URL that wants a database name in place of `{name}`."""
+    if (reason := postgresql.missing()) is not None:
+        pytest.skip(reason)
+    with postgresql.server() as url:
+        yield url
+
+
+@pytest.fixture
+def postgresql_location(postgresql_server: str) -> str:
+    """The URL of a fresh, empty database."""
+    return postgresql.new_database(postgresql_server)
+
 
 # The server's own helper takes up to 10 s to clear what a killed server left.
 _PATIENCE_S = 20.0

@@ -1,5 +1,6 @@
 """A PostgreSQL server of the tests' own: a temporary folder, a unix socket, no TCP, gone afterwards."""
 
+import itertools
 import os
 import pwd
 import shutil
@@ -10,8 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
+from sqlalchemy import create_engine, text
+
 PROGRAMS = ("initdb", "pg_ctl", "postgres")
 ORDINARY_USERS = ("postgres", "nobody")
+
+_databases = itertools.count(1)
 
 
 def missing() -> str | None:
@@ -52,3 +57,13 @@ def server() -> Iterator[str]:
             run("pg_ctl", "-D", str(data), "-w", "-m", "immediate", "stop")
     finally:
         shutil.rmtree(folder)
+
+
+def new_database(server: str) -> str:
+    """The URL of another fresh, empty database of a server."""
+    name = f"bulb{next(_databases)}"
+    engine = create_engine(server.format(name="postgres"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    return server.format(name=name)

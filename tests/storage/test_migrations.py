@@ -6,11 +6,12 @@ from pathlib import Path
 from alembic.autogenerate import compare_metadata
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Connection, MetaData, Table, create_engine, select, text
 
 from bulb.storage.engines import Engines, postgresql_engines, sqlite_engines
 from bulb.storage.migrations import HEAD, bring_up_to_date, revise, runner
 from bulb.storage.schema import metadata
+from tests.support import first_schema
 
 
 def engines(location: str | Path) -> Engines:
@@ -58,12 +59,34 @@ def test_a_failing_migration_leaves_nothing_behind(location: str | Path) -> None
         assert differences(connection) == []
 
 
-def test_freezing_writes_operations_that_make_the_metadata(location: str | Path, tmp_path: Path) -> None:
+def test_revising_from_nothing_writes_operations_that_make_the_metadata(location: str | Path) -> None:
     with create_engine("sqlite://").connect() as empty:
-        source = revise.render("The first schema", "0001", None, revise.differences(empty))
-    frozen: dict[str, Callable[[], None]] = {}
-    exec(compile(source, "r0001", "exec"), frozen)
+        source = revise.render("Everything", "0001", None, revise.differences(empty))
+    written: dict[str, Callable[[], None]] = {}
+    exec(compile(source, "r0001", "exec"), written)
     with engines(location).writer.begin() as connection:
         with Operations.context(MigrationContext.configure(connection)):
-            frozen["upgrade"]()
+            written["upgrade"]()
         assert differences(connection) == []
+
+
+def test_rows_of_the_first_schema_come_along(location: str | Path) -> None:
+    """One row in every table, related by having the same values in every column of a type."""
+    with engines(location).writer.begin() as connection:
+        first_schema.make(connection)
+        before = MetaData()
+        before.reflect(connection)
+        rows = {table: plausible(table) for table in before.sorted_tables if table.name != "alembic_version"}
+        assert len(rows) > 20
+        for table, row in rows.items():
+            connection.execute(table.insert(), row)
+        bring_up_to_date(connection)
+        assert differences(connection) == []
+        for table, row in rows.items():
+            assert connection.execute(select(table)).one()._asdict() == row
+
+
+def plausible(table: Table) -> dict[str, object]:
+    json = {"x": [1, None]}
+    values: dict[type, object] = {str: "x", int: 1, float: 1.5, bool: True, bytes: b"\0", dict: json, object: json}
+    return {column.name: values[column.type.python_type] for column in table.columns}

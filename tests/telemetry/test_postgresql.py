@@ -9,7 +9,7 @@ from bulb.services.iam import store
 from bulb.storage.database import Database
 from bulb.storage.writebehind import WriteBehind
 from bulb.telemetry.log_store import LogStore
-from tests.storage.conftest import location, postgresql_location, postgresql_server  # noqa: F401
+from tests.storage.conftest import location  # noqa: F401
 from tests.support.clock import MovableClock
 from tests.telemetry.facts import AT, finished
 from tests.telemetry.test_log_store import EVER, NAME

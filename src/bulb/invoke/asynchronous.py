@@ -283,7 +283,7 @@ async def _told(message: Message, attempt: _Attempt, now: float) -> list[Deliver
         at=now,
         outcome=outcome,
         refusal=attempt.refusal,
-        trace_header=lineage.passed(about["trace_header"], ref.arn)[0],
+        trace_header=lineage.passed(_chain(about["trace_header"], now), ref.arn)[0],
     )
     if len(message.payload) + (0 if outcome is None else len(outcome.payload)) <= _INLINE_BYTES:
         return deliveries(ending, rules, attempt.dead_letter)
@@ -297,12 +297,17 @@ def _row(account: str, region: str, name: str, qualifier: str | None, event: Asy
         "name": name,
         "qualifier": qualifier,
         "request_id": event.request_id,
-        # Of its own if none came: every attempt is one in the same chain of requests.
-        "trace_header": event.trace_header or f"Root={trace_id(now)};Parent={hex_id(16)};Sampled=0",
+        # Every attempt is one in the same chain of requests.
+        "trace_header": _chain(event.trace_header, now),
         "client_context": event.client_context,
     }
     lane = f"{account}:{region}:{name}:{qualifier or ''}"
     return queue.row(QUEUE, lane, event.payload, attributes, now, expires_at=now + ASYNC_EVENT_AGE_S)
+
+
+def _chain(trace_header: str | None, now: float) -> str:
+    """The chain of requests an event came in, one of its own if none. Rows of the first schema may say none."""
+    return trace_header or f"Root={trace_id(now)};Parent={hex_id(16)};Sampled=0"
 
 
 def _target(function_arn: str) -> tuple[str, str, str, str | None] | None:

@@ -3,29 +3,17 @@
 import asyncio
 from pathlib import Path
 
-import pytest
-from sqlalchemy import create_engine, text
-
 from tests.services.s3.room import Room, opened
 from tests.services.s3.test_notifications import configuration, listen, told
 from tests.services.s3.test_objects import references
-from tests.storage import postgresql
 
 
-def test_the_room_over_postgresql(tmp_path: Path) -> None:
-    if (reason := postgresql.missing()) is not None:
-        pytest.skip(reason)
-
-    async def run(url: str) -> None:
-        async with opened(tmp_path, url) as room:
+def test_the_room_over_postgresql(tmp_path: Path, postgresql_location: str) -> None:
+    async def run() -> None:
+        async with opened(tmp_path, postgresql_location) as room:
             await scenario(room)
 
-    with postgresql.server() as server:
-        engine = create_engine(server.format(name="postgres"), isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            connection.execute(text("CREATE DATABASE s3"))
-        engine.dispose()
-        asyncio.run(run(server.format(name="s3")))
+    asyncio.run(run())
 
 
 async def scenario(room: Room) -> None:
