@@ -6,7 +6,7 @@ the same fact, so they cannot disagree. A listener runs inside the event loop, m
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Status = Literal["success", "error", "timeout"]
 InitPhase = Literal["init", "invoke"]
@@ -14,9 +14,11 @@ InitPhase = Literal["init", "invoke"]
 Initialization = Literal["on-demand", "provisioned-concurrency", "snap-start"]
 
 
-@dataclass(frozen=True, slots=True)
-class FunctionRef:
-    """Which code: one version of one function. `version` is `$LATEST` or a number."""
+class FunctionRef(NamedTuple):
+    """Which code: one version of one function. `version` is `$LATEST` or a number.
+
+    A tuple, because it is looked up several times in every invocation, and a tuple's hash is the interpreter's own.
+    """
 
     account: str
     region: str

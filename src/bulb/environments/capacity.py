@@ -9,8 +9,9 @@ _MB = 1_048_576
 # Measured: an idle Python environment has about 3 MB of its own, a Node one 7; its handler's work comes on top.
 _ENVIRONMENT_BYTES = 8 * _MB
 _RESERVED_BYTES = 1024 * _MB
-# Descriptors the server holds for one environment (socketpair, pipe, two listeners, watchers), and for everything else.
-_DESCRIPTORS = 8
+# Descriptors the server holds for one environment (socketpair, pipe, two listeners, watchers, a kernel's figure), and
+# for everything else.
+_DESCRIPTORS = 9
 _OWN_DESCRIPTORS = 512
 # Below this share of free memory no further environment is started, whatever the count says.
 _LOW_MEMORY = 0.04

@@ -60,7 +60,9 @@ class Dispatcher:
         """
         self.in_flight += 1
         try:
-            trace = self._traces.header(invocation.spec, invocation.trace_header, self._clock.now())
+            trace = invocation.trace_header
+            if trace is None or invocation.spec.active_tracing:
+                trace = self._traces.header(invocation.spec, trace, self._clock.now())
             trace, passes = lineage.passed(trace, invocation.spec.ref.arn)
             if passes >= lineage.MOST_PASSES:
                 await self._cut_loop(invocation.spec.ref)

@@ -11,6 +11,7 @@ MB = 1 << 20
 PERIOD_US = 100_000
 _MIN_QUOTA_US = 1_000
 _PAIR = 2
+_FIGURE_BYTES = 32
 _RESIDENT = {"VmHWM", "RssFile"}
 
 
@@ -108,6 +109,29 @@ def largest_process(group: Group) -> int:
                 if name in _RESIDENT}  # fmt: skip
         peaks.append(held.get("VmHWM", 0) - held.get("RssFile", 0))
     return max(peaks) * 1024
+
+
+class Figure:
+    """One number the kernel keeps in a file, read again and again: the file stays open."""
+
+    __slots__ = ("_fd", "_path")
+
+    def __init__(self, path: str) -> None:
+        """Nothing is opened before the first look."""
+        self._path = path
+        self._fd = -1
+
+    def read(self) -> int:
+        """The number now. Raises OSError."""
+        if self._fd < 0:
+            self._fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        return int(os.pread(self._fd, _FIGURE_BYTES, 0))
+
+    def close(self) -> None:
+        """Let the file go."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
 
 
 def numbers_of(text: str) -> dict[str, int]:

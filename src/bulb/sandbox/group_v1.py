@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from bulb.sandbox.group import MemoryUse, numbers_of, quota_us, read_text, remove_directory, write_text
+from bulb.sandbox.group import Figure, MemoryUse, numbers_of, quota_us, read_text, remove_directory, write_text
 
 CONTROLLERS = ("memory", "cpu", "pids", "freezer")
 _NO_LIMIT = "-1"
@@ -13,12 +13,13 @@ class GroupV1:
     """One directory in each of four hierarchies."""
 
     version = 1
-    __slots__ = ("_cpu", "_freezer", "_memory", "_pids")
+    __slots__ = ("_cpu", "_freezer", "_memory", "_peak", "_pids")
 
     def __init__(self, parents: dict[str, str], name: str) -> None:
         self._memory, self._cpu, self._pids, self._freezer = (f"{parents[kind]}/{name}" for kind in CONTROLLERS)
         for directory in (self._memory, self._cpu, self._pids, self._freezer):
             Path(directory).mkdir()
+        self._peak = Figure(f"{self._memory}/memory.max_usage_in_bytes")
 
     @property
     def memory_directory(self) -> Path:
@@ -50,7 +51,7 @@ class GroupV1:
 
     def memory_peak(self) -> int:
         """See `Group`."""
-        return int(read_text(f"{self._memory}/memory.max_usage_in_bytes"))
+        return self._peak.read()
 
     def reset_memory_peak(self) -> None:
         """See `Group`."""
@@ -68,5 +69,6 @@ class GroupV1:
 
     def remove(self) -> bool:
         """See `Group`."""
+        self._peak.close()
         removed = [remove_directory(path) for path in (self._memory, self._cpu, self._pids, self._freezer)]
         return all(removed)

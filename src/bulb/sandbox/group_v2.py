@@ -4,18 +4,28 @@ import contextlib
 import os
 from pathlib import Path
 
-from bulb.sandbox.group import PERIOD_US, MemoryUse, numbers_of, quota_us, read_text, remove_directory, write_text
+from bulb.sandbox.group import (
+    PERIOD_US,
+    Figure,
+    MemoryUse,
+    numbers_of,
+    quota_us,
+    read_text,
+    remove_directory,
+    write_text,
+)
 
 
 class GroupV2:
     """One directory in the unified hierarchy."""
 
     version = 2
-    __slots__ = ("_path",)
+    __slots__ = ("_path", "_peak")
 
     def __init__(self, parents: dict[str, str], name: str) -> None:
         self._path = f"{parents['unified']}/{name}"
         Path(self._path).mkdir()
+        self._peak = Figure(f"{self._path}/memory.peak")
 
     @property
     def memory_directory(self) -> Path:
@@ -47,7 +57,7 @@ class GroupV2:
 
     def memory_peak(self) -> int:
         """See `Group`."""
-        return int(read_text(f"{self._path}/memory.peak"))
+        return self._peak.read()
 
     def reset_memory_peak(self) -> None:
         """Linux before 6.12 cannot: the peak is then that of the sandbox's whole life."""
@@ -66,4 +76,5 @@ class GroupV2:
 
     def remove(self) -> bool:
         """See `Group`."""
+        self._peak.close()
         return remove_directory(self._path)
