@@ -101,6 +101,11 @@ class Bulb:
         """The services by the names of their models; a coroutine method of one is an operation it has."""
         return self._house.services
 
+    @property
+    def facts(self) -> Facts:
+        """What it says about its invocations, for whoever wants to listen."""
+        return self._house.facts
+
     async def drain(self, seconds: float) -> None:
         """Accept nothing more, and wait up to `seconds` for what is under way."""
         await self._house.events.stop()

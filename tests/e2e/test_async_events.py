@@ -12,6 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 from sqlalchemy import Connection
 
+from bulb.core.facts import InvocationFinished, InvocationStarted
 from bulb.storage.outbox import Entry
 from tests.support.bulb import Running, running_bulb
 from tests.support.functions import create, invoke
@@ -97,19 +98,24 @@ def test_failures_are_retried_as_often_as_configured_and_then_told_twice(
         until(lambda n=attempt: put_back(server, name) == n, f"the event put back after attempt {attempt}")
         assert len(runs(server, name, "x")) == attempt
         advance_until(server, lambda n=attempt: len(runs(server, name, "x")) > n, delay)
+        waited = at(server, InvocationStarted, request_id, attempt) - at(
+            server, InvocationFinished, request_id, attempt - 1
+        )
+        assert delay - 0.01 <= waited <= delay + 15
     told, dead = QUEUES.first(name), QUEUES.first(f"{name}-dead")
     assert runs(server, name, "x") == [request_id] * (retries + 1), "the same id each time"
-    record = json.loads(told.payload)
-    assert record["requestContext"] == {
-        "requestId": request_id,
-        "functionArn": f"{ARN}:{name}:$LATEST",
-        "condition": "RetriesExhausted",
-        "approximateInvokeCount": retries + 1,
-    }
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", record["timestamp"])
-    assert record["requestPayload"] == payload
-    assert record["responseContext"] == {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"}
-    assert record["responsePayload"]["errorMessage"] == "as asked"
+    timestamp = json.loads(told.payload)["timestamp"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", timestamp)
+    assert (
+        told.payload.decode()
+        == f'{{"version":"1.0","timestamp":"{timestamp}","requestContext":{{"requestId":"{request_id}",'
+        f'"functionArn":"{ARN}:{name}:$LATEST","condition":"RetriesExhausted","approximateInvokeCount":{retries + 1}}},'
+        '"requestPayload":{"id": "x", "fail": true},'
+        '"responseContext":{"statusCode":200,"executedVersion":"$LATEST","functionError":"Unhandled"},'
+        f'"responsePayload":{{"errorMessage": "as asked", "errorType": "ValueError", "requestId": "{request_id}", '
+        '"stackTrace": ["  File \\"/var/task/app.py\\", line 9, in handler\\n'
+        '    raise ValueError(\\"as asked\\")\\n"]}}'
+    )
     assert dead.payload == json.dumps(payload).encode()
     attributes = {key: value["StringValue"] for key, value in dead.attributes["message_attributes"].items()}
     assert attributes == {"RequestID": request_id, "ErrorCode": "200", "ErrorMessage": "as asked"}
@@ -130,6 +136,12 @@ def advance_until(server: Running, happened: Any, delay: float) -> None:
     assert not happened(), "too early"
     server.clock.advance(16)
     until(happened, f"an attempt after {delay} s")
+
+
+def at(server: Running, kind: type[InvocationStarted] | type[InvocationFinished], request_id: str, index: int) -> float:
+    """When, by the server's clock, the event's attempt of that index began or ended."""
+    times = [fact.at for fact in server.facts if isinstance(fact, kind) and fact.request_id == request_id]
+    return times[index]
 
 
 def test_success_is_told_to_another_function_and_that_ones_end_too(server: Running, aws: Any) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from bulb.core.facts import InvocationFinished, InvocationThrottled
 from tests.support.bulb import Process, Running, running_bulb
 from tests.support.functions import create, invoke
 from tests.support.waiting import until
@@ -74,6 +75,40 @@ def test_of_two_calls_at_a_reservation_of_one_the_second_is_refused_at_once(bulb
     first.join()
     assert invoke(aws, "reserved-one")[0] == "done"
     until(lambda: reports(bulb, "reserved-one") == 2, "two reports, for a refused call is no invocation")
+
+
+def test_a_refused_call_is_a_throttle_and_no_invocation(bulb: Running) -> None:
+    """Of two at once at a reservation of one: one runs, the other is a 429; each is counted once, as what it was."""
+    aws = bulb.client("lambda")
+    create(aws, "reserved-two", SLOW, Timeout=20)
+    aws.put_function_concurrency(FunctionName="reserved-two", ReservedConcurrentExecutions=1)
+    together = threading.Barrier(2)
+    outcomes: list[str] = []
+
+    def call() -> None:
+        client = bulb.client("lambda")
+        together.wait(10)
+        try:
+            outcomes.append(invoke(client, "reserved-two", {"tenths": 10})[0])
+        except ClientError as refused:
+            outcomes.append(refused.response["Reason"])
+
+    calls = [threading.Thread(target=call) for _ in range(2)]
+    for one in calls:
+        one.start()
+    for one in calls:
+        one.join(30)
+    assert sorted(outcomes) == ["ReservedFunctionConcurrentInvocationLimitExceeded", "done"]
+    heard = [fact for fact in bulb.facts if function_of(fact) == "reserved-two"]
+    (throttle,) = [fact for fact in heard if isinstance(fact, InvocationThrottled)]
+    assert throttle.reason == "ReservedFunctionConcurrentInvocationLimitExceeded"
+    (finished,) = [fact for fact in heard if isinstance(fact, InvocationFinished)]
+    assert (finished.status, finished.error_type) == ("success", None)
+
+
+def function_of(fact: Any) -> str | None:
+    ref = getattr(fact, "function", None) or getattr(getattr(fact, "environment", None), "function", None)
+    return ref.name if ref is not None else None
 
 
 def test_however_a_call_ends_its_room_is_free_again(bulb: Running) -> None:

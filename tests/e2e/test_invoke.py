@@ -2,6 +2,7 @@
 
 import base64
 import json
+import math
 import re
 import threading
 import time
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.e2e.test_node import RUNTIME as NODE_RUNTIME
 from tests.support.bulb import Running
 from tests.support.functions import PYTHON, create, invoke
 from tests.support.waiting import until
@@ -168,22 +170,53 @@ def test_a_handler_that_cannot_be_imported(bulb: Running) -> None:
     )
 
 
+SLOW_INIT = {
+    PYTHON: "import time\ntime.sleep(11)\ndef handler(event, context): return 'lit'",
+    NODE_RUNTIME: """
+        const until = Date.now() + 11_000;
+        while (Date.now() < until) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 11_000);
+        exports.handler = async () => 'lit';
+    """,
+}
+
+
 def test_init_that_takes_too_long_runs_again_inside_the_functions_time(bulb: Running) -> None:
     aws = bulb.client("lambda")
-    create(aws, "slow-init", "import time\ntime.sleep(11)\ndef handler(event, context): return 'lit'", Timeout=30)
-    create(aws, "slow-init-short", "import time\ntime.sleep(11)\ndef handler(event, context): return 1", Timeout=1)
+    cases = {
+        f"slow-init-{'node' if runtime == NODE_RUNTIME else 'python'}-{timeout}": (runtime, timeout)
+        for runtime in (PYTHON, NODE_RUNTIME)
+        for timeout in (30, 3)
+        if runtime is not None
+    }
     answers: dict[str, Any] = {}
-    threads = [
-        threading.Thread(target=lambda n=name: answers.update({n: invoke(bulb.client("lambda"), n)[0]}))
-        for name in ("slow-init", "slow-init-short")
-    ]
+
+    def call(name: str) -> None:
+        answers[name] = invoke(bulb.client("lambda"), name)
+
+    for name, (runtime, timeout) in cases.items():
+        create(aws, name, SLOW_INIT[runtime], Runtime=runtime, Timeout=timeout)
+    threads = [threading.Thread(target=call, args=(name,)) for name in cases]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(60)
-    assert answers["slow-init"] == "lit"
-    assert answers["slow-init-short"]["errorMessage"].endswith("Task timed out after 1.00 seconds")
-    assert any("Phase: init\tStatus: timeout" in line for line in messages(bulb, "slow-init"))
+    for name, (_, timeout) in cases.items():
+        document, response = answers[name]
+        inits = [line for line in messages(bulb, name) if line.startswith("INIT_REPORT")]
+        first = re.fullmatch(r"INIT_REPORT Init Duration: (\d+\.\d\d) ms\tPhase: init\tStatus: timeout\n", inits[0])
+        assert first, inits
+        assert abs(float(first[1]) - 10_000) < 1_000
+        if timeout == 30:
+            assert (document, response.get("FunctionError"), len(inits)) == ("lit", None, 1)
+            continue
+        assert document == {
+            "errorType": "Sandbox.Timedout",
+            "errorMessage": f"RequestId: {response['ResponseMetadata']['RequestId']} Error: "
+            "Task timed out after 3.00 seconds",
+        }
+        assert re.fullmatch(r"INIT_REPORT Init Duration: \d+\.\d\d ms\tPhase: invoke\tStatus: timeout\n", inits[1]), (
+            inits
+        )
 
 
 def test_the_log_of_a_cold_and_a_warm_call_is_lambdas_to_the_byte(bulb: Running) -> None:
@@ -209,8 +242,9 @@ def test_the_log_of_a_cold_and_a_warm_call_is_lambdas_to_the_byte(bulb: Running)
         found = re.fullmatch(pattern, report)
         assert found, report
         assert 1 <= int(found[3]) <= 256
-        if position == 5:
-            assert int(found[2]) == -(-float(found[1]) // 1)
+        init = re.search(r"Init Duration: (\S+) ms", report)
+        exact = float(found[1]) + (float(init[1]) if init else 0)
+        assert abs(int(found[2]) - math.ceil(exact)) <= (1 if init else 0), "two roundings, of init and of the rest"
 
 
 def test_the_tail_of_the_log_comes_with_the_answer(bulb: Running) -> None:

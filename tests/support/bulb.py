@@ -17,6 +17,7 @@ import uvloop
 
 from bulb.app import Bulb, open_bulb
 from bulb.config import load
+from bulb.core.facts import Fact
 from bulb.delivery.relay import Destination
 from tests.support.clock import MovableClock
 from tests.support.gateway import client
@@ -24,13 +25,14 @@ from tests.support.gateway import client
 
 @dataclass
 class Running:
-    """A server. `clock` moves its time; `isolation` is its rung."""
+    """A server. `clock` moves its time; `isolation` is its rung; `facts` is what it has said about its invocations."""
 
     url: str
     clock: MovableClock
     data: Path
     isolation: str
     egress: str
+    facts: list[Fact]
 
     def client(self, service: str, **config: Any) -> Any:
         return client(service, self.url, **config)
@@ -43,6 +45,7 @@ def running_bulb(
     """A whole Bulb in a thread of this process, on a free port."""
     clock, started = MovableClock(), threading.Event()
     outcome: dict[str, Any] = {}
+    facts: list[Fact] = []
     config = load({"port": 0, "data": data, **settings}, {"HOME": str(Path.home()), "PATH": os.environ["PATH"]})
 
     async def serve() -> None:
@@ -50,6 +53,7 @@ def running_bulb(
         outcome["stop"] = lambda: loop.call_soon_threadsafe(stop.set)
         bulb: Bulb = await open_bulb(config, clock, destinations)
         try:
+            bulb.facts.add(facts.append)
             outcome["bulb"] = bulb
             started.set()
             await stop.wait()
@@ -72,7 +76,7 @@ def running_bulb(
         if "bulb" not in outcome:
             raise outcome.get("error") or TimeoutError("the server did not start")
         bulb = outcome["bulb"]
-        yield Running(bulb.url, clock, data, bulb.isolation, bulb.egress)
+        yield Running(bulb.url, clock, data, bulb.isolation, bulb.egress, facts)
     finally:
         if thread.is_alive() and "stop" in outcome:
             outcome["stop"]()
