@@ -1,7 +1,10 @@
 """Extensions inside the runtime's own process: they register over the Runtime API's address, and end with it."""
 
+import textwrap
 from collections.abc import Callable
 from typing import Any
+
+import pytest
 
 from tests.support.bulb import Running
 from tests.support.functions import create, invoke
@@ -140,3 +143,57 @@ def test_a_function_learns_where_it_is(bulb: Running) -> None:
     aws: Any = bulb.client("lambda")
     create(aws, "where", source)
     assert invoke(aws, "where")[0] == ['{"AvailabilityZoneID":"use1-az1"}', 401]
+
+
+def test_it_subscribes_to_telemetry(bulb: Running) -> None:
+    if bulb.isolation == "userns":
+        pytest.skip("nothing reaches into a sandbox of the userns rung that has no supervisor")
+    source = (
+        "import http.server\n"
+        + textwrap.dedent(INTERNAL)
+        + """
+told = []
+
+class Listener(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        told.extend(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *arguments):
+        pass
+
+server = http.server.HTTPServer(("127.0.0.1", 8123), Listener)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+connection = http.client.HTTPConnection(API)
+wanted = {
+    "schemaVersion": "2022-12-13",
+    "types": ["platform", "function"],
+    "buffering": {"timeoutMs": 25, "maxItems": 1000, "maxBytes": 262144},
+    "destination": {"protocol": "HTTP", "URI": "http://sandbox.localdomain:8123"},
+}
+connection.request(
+    "PUT", "/2022-07-01/telemetry", json.dumps(wanted), {"Lambda-Extension-Identifier": identifier}
+)
+subscribed = connection.getresponse().status
+work = handler
+
+def handler(event, context):
+    if event.get("wait"):
+        deadline = time.monotonic() + 5
+        while not any(one["type"] == "platform.report" for one in told):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    print("hello")
+    return {"subscribed": subscribed, "told": told, "id": work(event, context)["id"]}
+"""
+    )
+    aws: Any = bulb.client("lambda")
+    create(aws, "internal-telemetry", source)
+    first, _ = invoke(aws, "internal-telemetry")
+    assert first["subscribed"] == 200
+    second, _ = invoke(aws, "internal-telemetry", {"wait": True})
+    about_first = [one for one in second["told"] if one["record"] == "hello\n" or first["id"] in str(one["record"])]
+    kinds = [one["type"] for one in about_first]
+    assert kinds[:4] == ["platform.start", "function", "platform.runtimeDone", "platform.report"], kinds

@@ -75,7 +75,7 @@ class Extensions:
         self.session = ExtensionsSession(loop, about)
         self.session.expect(names)
         self.metadata = Metadata(spec.ref.region)
-        connect = self._connect if sandbox.is_supervised else None
+        connect = self._connect if sandbox.is_reachable else None
         self.telemetry = TelemetryHub(ref, self.session, connect, facts, clock, self._follow)
 
     def __bool__(self) -> bool:

@@ -42,6 +42,10 @@ class Cell(Protocol):
     def addresses(self) -> tuple[str, str | None]:
         """`host:port` of both as the process inside sees them; no endpoint where the machine's own is to be used."""
 
+    @property
+    def is_reachable(self) -> bool:
+        """Whether `socket_inside` makes one."""
+
     async def socket_inside(self) -> socket.socket | None:
         """A new non-blocking TCP socket of the sandbox's network; None where only a process inside can make one."""
 

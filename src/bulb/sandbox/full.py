@@ -198,6 +198,11 @@ class FullCell:
         """See `Cell`."""
         return f"127.0.0.1:{RUNTIME_PORT}", f"127.0.0.1:{ENDPOINT_PORT}"
 
+    @property
+    def is_reachable(self) -> bool:
+        """See `Cell`."""
+        return self._network is not None
+
     async def socket_inside(self) -> socket.socket | None:
         """See `Cell`. A copy of a template is in the template's network, which is not ours to enter."""
         network = self._network

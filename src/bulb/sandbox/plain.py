@@ -67,6 +67,11 @@ class PlainCell(PolledCell):
         """See `Cell`."""
         return f"127.0.0.1:{self._runtime.getsockname()[1]}", None
 
+    @property
+    def is_reachable(self) -> bool:
+        """See `Cell`."""
+        return True
+
     async def socket_inside(self) -> socket.socket:
         """See `Cell`: there is one network."""
         return socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)

@@ -183,6 +183,11 @@ class Sandbox:
         }
         return await self._the_supervisor().spawn(name, order)
 
+    @property
+    def is_reachable(self) -> bool:
+        """Whether `connect` can work."""
+        return self._supervisor is not None or self.cell.is_reachable
+
     async def connect(self, port: int) -> socket.socket:
         """A non-blocking socket connected to `port` of the loopback inside. OSError when nobody listens there.
 

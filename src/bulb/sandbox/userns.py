@@ -58,6 +58,11 @@ class UsernsCell(PolledCell):
         """See `Cell`."""
         return f"127.0.0.1:{RUNTIME_PORT}", f"127.0.0.1:{ENDPOINT_PORT}"
 
+    @property
+    def is_reachable(self) -> bool:
+        """See `Cell`."""
+        return False
+
     async def socket_inside(self) -> None:
         """See `Cell`: the network belongs to a user namespace the server has no rights in."""
 
