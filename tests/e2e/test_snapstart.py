@@ -181,6 +181,16 @@ def test_where_it_does_not_apply(aws: Any, options: dict[str, Any], code: str, t
     assert text in caught.value.response["Error"]["Message"]
 
 
+def test_nothing_is_provisioned_for_what_starts_from_a_snapshot(aws: Any) -> None:
+    publish(aws, "snap-provisioned")
+    aws.create_alias(FunctionName="snap-provisioned", Name="live", FunctionVersion="1")
+    for qualifier in ("1", "live"):
+        with pytest.raises(aws.exceptions.InvalidParameterValueException, match="SnapStart enabled functions"):
+            aws.put_provisioned_concurrency_config(
+                FunctionName="snap-provisioned", Qualifier=qualifier, ProvisionedConcurrentExecutions=1
+            )
+
+
 def test_deleting_the_version_ends_its_snapshot(bulb: Running, aws: Any) -> None:
     publish(aws, "snap-gone")
     invoke(aws, "snap-gone", Qualifier="1")

@@ -7,9 +7,12 @@ from typing import Any
 from sqlalchemy import Connection, Table, and_, delete, func, insert, select
 from sqlalchemy.sql.elements import ColumnElement
 
+from bulb.core.facts import FunctionRef
 from bulb.services.lambda_ import errors
 from bulb.services.lambda_.concurrency import Concurrency, Provision, check_provision, check_reserved
 from bulb.services.lambda_.model import FunctionKey
+from bulb.services.lambda_.snapstart import starts_from_snapshot
+from bulb.services.lambda_.store import rows
 from bulb.services.lambda_.store.aliases import aliases_of
 from bulb.services.lambda_.store.keys import function_exists, is_function, qualifier_exists
 from bulb.storage.database import Database
@@ -75,6 +78,7 @@ class ConcurrencyStore:
         def write(connection: Connection) -> Concurrency:
             _check_there(connection, key, qualifier)
             function = _find(connection, key)
+            _check_initialised(connection, key, qualifier, function)
             before = function.provision(qualifier)
             spare = limit - _used(connection, key)
             if function.reserved is None and before is not None:
@@ -113,6 +117,15 @@ def _check_there(connection: Connection, key: FunctionKey, qualifier: str) -> No
         if qualifier.isdecimal():
             raise errors.function_not_found(key, qualifier)
         raise errors.not_found(f"Cannot find alias arn: {key.qualified_arn(qualifier)}")
+
+
+def _check_initialised(connection: Connection, key: FunctionKey, qualifier: str, function: Concurrency) -> None:
+    """Versions that start from a snapshot have nothing provisioned."""
+    alias = function.alias(qualifier)
+    for version in (qualifier,) if alias is None else alias.versions:
+        record = rows.find(connection, FunctionRef(*key, version))
+        if record is not None and starts_from_snapshot(record):
+            raise errors.invalid("Provisioned Concurrency is not supported for SnapStart enabled functions.")
 
 
 def _is_provision(key: FunctionKey, qualifier: str) -> ColumnElement[bool]:
