@@ -1,6 +1,7 @@
 """External extensions: processes of their own beside the runtime, as observability vendors ship them."""
 
 import json
+import textwrap
 import time
 from pathlib import Path
 from typing import Any
@@ -124,6 +125,17 @@ def test_it_lives_beside_the_function(bulb: Running) -> None:
     assert "TELEMETRY\tName: monitor\tState: Subscribed\tTypes: [Platform, Function, Extension]\n" in log.lines()
 
 
+# What the first subscriber is told of a cold and a warm invocation.
+EVERYTHING = [
+    "platform.initStart",
+    "platform.telemetrySubscription",
+    "platform.initRuntimeDone",
+    "platform.extension",
+    "platform.initReport",
+    *["platform.start", "function", "platform.runtimeDone", "platform.report"] * 2,
+]
+
+
 def test_it_is_told_everything_in_order(bulb: Running) -> None:
     aws = bulb.client("lambda")
     log = extended(bulb, "ext-told")
@@ -133,14 +145,7 @@ def test_it_is_told_everything_in_order(bulb: Running) -> None:
     second, _ = invoke(aws, "ext-told")
     until(lambda: [event["type"] for event in log.said("telemetry")].count("platform.report") == 2, "both reports")
     told = log.said("telemetry")
-    assert [event["type"] for event in told] == [
-        "platform.initStart",
-        "platform.telemetrySubscription",
-        "platform.initRuntimeDone",
-        "platform.extension",
-        "platform.initReport",
-        *["platform.start", "function", "platform.runtimeDone", "platform.report"] * 2,
-    ]
+    assert [event["type"] for event in told] == EVERYTHING
     records = [event["record"] for event in told]
     assert records[1] == {"name": "monitor", "state": "Subscribed", "types": ["platform", "function", "extension"]}
     assert records[2] == {"initializationType": "on-demand", "phase": "init", "status": "success"}
@@ -257,17 +262,30 @@ SCRIPT = """
     ask() { # method, path, header, body
         exec 3<>"/dev/tcp/${AWS_LAMBDA_RUNTIME_API/:/\\/}"
         printf '%s %s HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n%s\\r\\nContent-Length: %s\\r\\n\\r\\n%s' \\
-            "$1" "/2020-01-01/extension/$2" "$3" "${#4}" "$4" >&3
+            "$1" "$2" "$3" "${#4}" "$4" >&3
         cat <&3
         exec 3<&-
     }
-    answer=$(ask POST register "Lambda-Extension-Name: $(basename "$0")" '{"events":["INVOKE","SHUTDOWN"]}')
+    name=$(basename "$0")
+    answer=$(ask POST /2020-01-01/extension/register "Lambda-Extension-Name: $name" '{"events":["INVOKE","SHUTDOWN"]}')
     id=$(printf '%s' "$answer" | tr -d '\\r' | sed -n 's/^lambda-extension-identifier: //Ip')
+    SUBSCRIBE
     while true; do
-        event=$(ask GET event/next "Lambda-Extension-Identifier: $id" "" | tail -n 1)
+        event=$(ask GET /2020-01-01/extension/event/next "Lambda-Extension-Identifier: $id" "" | tail -n 1)
         echo "<event> $event"
         case "$event" in *SHUTDOWN*) exit 0;; esac
     done
+"""
+# Telemetry by TCP, a line an event; bash alone cannot listen.
+SUBSCRIPTION = """
+    perl -MIO::Socket::INET -e '
+        $server = IO::Socket::INET->new(LocalPort => 8082, Listen => 5) or die;
+        $| = 1;
+        while ($one = $server->accept) { while (<$one>) { print "<telemetry> $_" } }' &
+    until (exec 4<>/dev/tcp/127.0.0.1/8082) 2>/dev/null; do sleep 0.02; done
+    ask PUT /2022-07-01/telemetry "Lambda-Extension-Identifier: $id" \\
+        '{"schemaVersion":"2022-12-13","types":["platform","function"],"buffering":{"timeoutMs":25},
+          "destination":{"protocol":"TCP","port":8082}}' >/dev/null
 """
 POLITE = """
     import signal, sys, time
@@ -290,13 +308,32 @@ POLITE_NODE = """
 @pytest.mark.skipif(not Path("/bin/bash").exists(), reason="no bash on this machine")
 def test_a_shell_script_can_be_one(bulb: Running) -> None:
     aws = bulb.client("lambda")
-    log = extended(bulb, "ext-script", extension=SCRIPT)
+    log = extended(bulb, "ext-script", extension=SCRIPT.replace("    SUBSCRIBE\n", ""))
     answer, _ = invoke(aws, "ext-script")
     until(lambda: len(log.said("event")) == 1, "the event")
     assert log.said("event")[0]["requestId"] == answer["id"]
     aws.delete_function(FunctionName="ext-script")
     until(lambda: len(log.said("event")) == 2, "the end")
     assert log.said("event")[1]["shutdownReason"] == "SPINDOWN"
+
+
+@pytest.mark.skipif(
+    not (Path("/bin/bash").exists() and Path("/usr/bin/perl").exists()), reason="no bash and perl on this machine"
+)
+def test_a_shell_script_is_told_everything_in_order(bulb: Running) -> None:
+    aws = bulb.client("lambda")
+    script = textwrap.dedent(SCRIPT).replace("SUBSCRIBE\n", textwrap.dedent(SUBSCRIPTION))
+    log = extended(bulb, "ext-script-told", extension=script)
+    for reports in (1, 2):
+        invoke(aws, "ext-script-told")
+        until(
+            lambda n=reports: [event["type"] for event in log.said("telemetry")].count("platform.report") == n,
+            "the report",
+        )
+    told = [event["type"] for event in log.said("telemetry")]
+    subscribed = told.index("platform.telemetrySubscription")  # when it subscribed is its own affair
+    assert subscribed < told.index("platform.extension")
+    assert told[:subscribed] + told[subscribed + 1 :] == [EVERYTHING[0], *EVERYTHING[2:]]
 
 
 def test_the_runtime_is_asked_to_stop_first(bulb: Running) -> None:
@@ -345,6 +382,25 @@ def test_one_that_does_not_end_is_killed(bulb: Running) -> None:
     began = time.monotonic()
     invoke(aws, "ext-stubborn")  # a new environment, or the same once the old processes are gone
     assert time.monotonic() - began < 10
+
+
+def test_it_has_two_seconds_to_end(bulb: Running) -> None:
+    aws = bulb.client("lambda")
+    lasting = MONITOR.replace(
+        "sys.exit(0)",
+        'import time\n            while True:\n                say("alive", time.time()); time.sleep(0.02)',
+    )
+    log = extended(bulb, "ext-lasting", extension=lasting)
+    invoke(aws, "ext-lasting")
+    told = time.time()
+    aws.update_function_configuration(FunctionName="ext-lasting", Description="another")
+    until(lambda: log.said("alive"), "the end")
+    ends = log.said("event")[-1]["deadlineMs"] / 1000
+    assert 2.0 <= ends - told < 3.0
+    until(lambda: time.time() > ends + 0.5, "the deadline to pass", 5)
+    alive = log.said("alive")
+    assert told < alive[0] < ends - 1.0, "told while there was time"
+    assert ends - 0.3 < alive[-1] < ends + 0.3, "killed when it was over, and not before"
 
 
 LOGS_SUBSCRIBER = MONITOR.replace("/2022-07-01/telemetry", "/2020-08-15/logs").replace(

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ class Running:
     data: Path
     isolation: str
     egress: str
-    facts: list[Fact]
+    facts: list[Fact] = field(repr=False)
 
     def client(self, service: str, **config: Any) -> Any:
         return client(service, self.url, **config)
