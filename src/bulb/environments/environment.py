@@ -6,11 +6,9 @@ once, `/tmp` stays, and the next event runs init again inside its own time.
 """
 
 import asyncio
-import math
 import signal
 import time
 from dataclasses import dataclass
-from typing import Any
 
 from bulb.core.clock import Clock
 from bulb.core.facts import (
@@ -20,18 +18,17 @@ from bulb.core.facts import (
     InitPhase,
     InitReported,
     InitRuntimeDone,
-    InvocationFinished,
     InvocationStarted,
-    Status,
 )
 from bulb.core.limits import INIT_TIMEOUT_S, PROVISIONED_INIT_S
 from bulb.environments import failures
 from bulb.environments.extensions_api import ShutdownReason
-from bulb.environments.incarnation import Incarnation
+from bulb.environments.incarnation import TIMED_OUT, Incarnation
 from bulb.environments.model import Event, FunctionSpec, Reply
 from bulb.environments.overtime import Overtime
 from bulb.environments.ports import EnvironmentLog, Lease
-from bulb.environments.runtime_api import InitFailure, Work, deadline_ms
+from bulb.environments.reporting import NOTHING, Begun, Measured, finished, status_of
+from bulb.environments.runtime_api import deadline_ms
 from bulb.environments.starting import Starter
 from bulb.environments.states import State, move
 from bulb.sandbox.host import Sandbox
@@ -45,7 +42,6 @@ _ASKS_WITHIN_S = 0.02
 _DIES_WITHIN_S = 1.0
 # How long a freeze waits for extensions to take what they subscribed to.
 _DELIVERED_WITHIN_S = 1.0
-_TIMED_OUT = Reply(b"", "timeout", "Sandbox.Timedout")
 
 
 @dataclass(slots=True)
@@ -85,8 +81,7 @@ class Environment:
         self._state = State.INIT
         self._frozen = False
         self._incarnation: Incarnation | None = None
-        self._init_ms: float | None = None
-        self._restore_ms: float | None = None
+        self._begun = NOTHING
         self._finish_by = 0.0
         self._overtime: Overtime | None = None
         self._freezing: asyncio.Task[None] | None = None
@@ -101,17 +96,13 @@ class Environment:
         """It is ready, and what runs in it is alive."""
         return self._state is State.READY and self._incarnation is not None and self._incarnation.is_alive
 
-    @property
-    def _is_provisioned(self) -> bool:
-        return self.ref.initialization == "provisioned-concurrency"
-
     async def initialize(self) -> None:
         """Run the init phase once, within its own limit. A failure is reported and the first event tries again."""
         on_demand = self.ref.initialization == "on-demand"
         limit_s = INIT_TIMEOUT_S if on_demand else max(PROVISIONED_INIT_S, self.spec.timeout_s)
         init = await self._init(limit_s, "", "init")
         if init.failure is None:
-            self._init_ms = init.duration_ms
+            self._begun = Begun(init_ms=init.duration_ms)
             self._state = move(self._state, State.READY)
             return
         await self._break("TIMEOUT" if init.failure.status == "timeout" else "FAILURE")
@@ -132,7 +123,7 @@ class Environment:
             reply = await self._run(event, timeout_s, timeout_s)
         else:
             reply = await self._init_and_run(event, timeout_s, started)
-        if reply is _TIMED_OUT:
+        if reply is TIMED_OUT:
             reply = failures.timed_out(event.request_id, timeout_s)
         peak = self.sandbox.memory_peak()
         if peak > self.spec.memory_mb * _MB and self.sandbox.broke_limit():
@@ -202,34 +193,9 @@ class Environment:
         if incarnation.extensions:
             incarnation.extensions.invoke(event, deadline)
         work = incarnation.session.give(event, deadline)
-        reply = await self._first_ending(incarnation, work, remaining_s)
+        reply = await incarnation.first_ending(work, remaining_s)
         incarnation.drain_log()
         return reply
-
-    async def _first_ending(self, incarnation: Incarnation, work: Work, seconds: float) -> Reply:
-        """The reply, the timeout, or the end of a process, whichever comes first."""
-        request_id = work.event.request_id
-
-        def out_of_time() -> None:
-            if not work.done.done():
-                work.done.set_result(_TIMED_OUT)
-
-        def ended(_: object) -> None:
-            if not work.done.done():
-                work.done.set_result(self._what_failed(incarnation, request_id))
-
-        timer = asyncio.get_running_loop().call_later(max(seconds, 0.0), out_of_time)
-        endings: list[asyncio.Future[Any]] = [incarnation.exited]
-        if incarnation.extensions.names:
-            endings.append(incarnation.extensions.failed)
-        for ending in endings:
-            ending.add_done_callback(ended)
-        try:
-            return await work.done
-        finally:
-            timer.cancel()
-            for ending in endings:
-                ending.remove_done_callback(ended)
 
     def _out_of_memory(self, event: Event) -> Reply:
         """It answered before it was stopped; the limit holds all the same."""
@@ -252,13 +218,13 @@ class Environment:
         if self.extensions:
             incarnation.extensions.begin(phase)
         until = started + limit_s
-        failure = await self._runtime_init(incarnation, until, request_id)
+        failure = await incarnation.initialize(until, request_id)
         self._facts.emit(InitRuntimeDone(self.ref, self._clock.now(), phase, *status_of(failure)))
         extensions = incarnation.extensions
         extensions.session.close_registration()
         if extensions:
             if failure is None and not await extensions.ready(until):
-                failure = self._what_failed(incarnation, request_id)
+                failure = incarnation.what_failed(request_id)
             incarnation.drain_log()
             extensions.end_init()
         if failure is None:
@@ -271,25 +237,6 @@ class Environment:
 
     async def _connect(self) -> Incarnation:
         return await self._starter.connect(self.spec, self.ref, self.sandbox, self._log, self.extensions)
-
-    async def _runtime_init(self, incarnation: Incarnation, until: float, request_id: str) -> Reply | None:
-        """None when the runtime has asked for its first event, else what became of it or of an extension."""
-        extensions, ready = incarnation.extensions, incarnation.session.ready
-        if extensions.names and not await incarnation.launch_extensions(until):
-            return self._what_failed(incarnation, request_id)
-        if incarnation.start_runtime is not None:
-            await incarnation.start_runtime()
-        some = (ready, incarnation.exited, extensions.failed) if extensions.names else (ready, incarnation.exited)
-        left = max(until - time.perf_counter(), 0.0)
-        await asyncio.wait(some, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-        if ready.done():
-            failure = ready.result()
-            return _init_reply(failure, request_id) if failure else None
-        return self._what_failed(incarnation, request_id)
-
-    def _what_failed(self, incarnation: Incarnation, request_id: str) -> Reply:
-        """An extension, the runtime, or nobody: then it was too slow."""
-        return incarnation.extensions.failure(request_id) or incarnation.end_reply(request_id) or _TIMED_OUT
 
     async def _settle(self, reply: Reply, finish_by: float) -> None:
         """After an event: ready again, finishing, or broken when the process is gone or must go."""
@@ -382,45 +329,6 @@ class Environment:
         peak: int,
         extensions_ms: float = 0.0,
     ) -> None:
-        init_ms, self._init_ms = self._init_ms, None
-        stream = event.stream
-        restore_ms, self._restore_ms = self._restore_ms, None
-        # The init of a provisioned environment is part of what provisioning costs.
-        billed_init_ms = 0.0 if init_ms is None or self._is_provisioned else init_ms
-        self._facts.emit(
-            InvocationFinished(
-                environment=self.ref,
-                request_id=event.request_id,
-                at=self._clock.now(),
-                started_at=started_at,
-                duration_ms=duration_ms,
-                billed_ms=math.ceil(duration_ms + billed_init_ms) + math.ceil(restore_ms or 0.0),
-                init_ms=init_ms,
-                max_memory_mb=min(math.ceil(peak / _MB), self.spec.memory_mb),
-                status=reply.status,
-                error_type=reply.error_type,
-                trace_id=event.trace_header,
-                extensions_ms=extensions_ms,
-                produced_bytes=_produced_bytes(event, reply),
-                response_latency_ms=stream.latency_ms if stream is not None else None,
-                response_duration_ms=stream.duration_ms if stream is not None else None,
-                restore_ms=restore_ms,
-            )
-        )
-
-
-def status_of(failure: Reply | None) -> tuple[Status, str | None]:
-    """Status and error type, as facts tell them."""
-    if failure is None:
-        return "success", None
-    return failure.status, None if failure.status == "timeout" else failure.error_type
-
-
-def _produced_bytes(event: Event, reply: Reply) -> int:
-    return len(reply.payload) + (event.stream.size if event.stream is not None else 0)
-
-
-def _init_reply(failure: InitFailure, request_id: str) -> Reply:
-    if failure.not_started is not None:
-        return failures.not_started(request_id, failure.error_type, failure.not_started)
-    return Reply(failure.payload, "error", failure.error_type)
+        begun, self._begun = self._begun, NOTHING
+        measured = Measured(started_at, self._clock.now(), duration_ms, peak, extensions_ms)
+        self._facts.emit(finished(self.ref, event, reply, begun, measured))

@@ -7,14 +7,16 @@ import asyncio
 import json
 import signal
 import struct
+import time
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from bulb.environments import failures
 from bulb.environments.extensions import Extensions
 from bulb.environments.log_pipe import LogPipe
 from bulb.environments.model import Reply
 from bulb.environments.ports import EnvironmentLog
-from bulb.environments.runtime_api import MAX_BODY, RuntimeSession
+from bulb.environments.runtime_api import MAX_BODY, InitFailure, RuntimeSession, Work
 from bulb.http.message import Handler, Request, Response
 from bulb.http.server import HttpConnection, HttpLimits
 from bulb.sandbox.host import Sandbox
@@ -25,6 +27,8 @@ CREDENTIALS_PATH = "/2021-04-23/credentials"
 # in many threads, has use for; whoever wants more is answered 503.
 _API_LIMITS = HttpLimits(buffered_body_bytes=MAX_BODY, connections=24)
 _ENDPOINT_LIMITS = HttpLimits(connections=256)
+# What an event gets when its time is over; the text says how much that was, see `failures.timed_out`.
+TIMED_OUT = Reply(b"", "timeout", "Sandbox.Timedout")
 
 
 class Incarnation:
@@ -150,6 +154,50 @@ class Incarnation:
             how if said is None else failures.extension(request_id, said, failures.ending(ended.status, ended.signal))
         )
 
+    async def initialize(self, until: float, request_id: str) -> Reply | None:
+        """None when the runtime has asked for its first event, else what became of it or of an extension."""
+        extensions, ready = self.extensions, self.session.ready
+        if extensions.names and not await self.launch_extensions(until):
+            return self.what_failed(request_id)
+        if self.start_runtime is not None:
+            await self.start_runtime()
+        some = (ready, self.exited, extensions.failed) if extensions.names else (ready, self.exited)
+        left = max(until - time.perf_counter(), 0.0)
+        await asyncio.wait(some, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        if ready.done():
+            failure = ready.result()
+            return _init_reply(failure, request_id) if failure else None
+        return self.what_failed(request_id)
+
+    async def first_ending(self, work: Work, seconds: float) -> Reply:
+        """The reply, the timeout, or the end of a process, whichever comes first."""
+        request_id = work.event.request_id
+
+        def out_of_time() -> None:
+            if not work.done.done():
+                work.done.set_result(TIMED_OUT)
+
+        def ended(_: object) -> None:
+            if not work.done.done():
+                work.done.set_result(self.what_failed(request_id))
+
+        timer = self._loop.call_later(max(seconds, 0.0), out_of_time)
+        endings: list[asyncio.Future[Any]] = [self.exited]
+        if self.extensions.names:
+            endings.append(self.extensions.failed)
+        for ending in endings:
+            ending.add_done_callback(ended)
+        try:
+            return await work.done
+        finally:
+            timer.cancel()
+            for ending in endings:
+                ending.remove_done_callback(ended)
+
+    def what_failed(self, request_id: str) -> Reply:
+        """An extension, the runtime, or nobody: then it was too slow."""
+        return self.extensions.failure(request_id) or self.end_reply(request_id) or TIMED_OUT
+
     def drain_log(self) -> None:
         """Take what the processes have written so far, without waiting for more."""
         self._pipe.drain()
@@ -173,3 +221,9 @@ class Incarnation:
         await self.extensions.close()
         for connection in (*self._api_connections, *self._endpoint_connections):
             connection.abort()
+
+
+def _init_reply(failure: InitFailure, request_id: str) -> Reply:
+    if failure.not_started is not None:
+        return failures.not_started(request_id, failure.error_type, failure.not_started)
+    return Reply(failure.payload, "error", failure.error_type)

@@ -5,9 +5,10 @@ import time
 from bulb.core.errors import AwsError
 from bulb.core.facts import RestoreReported, RestoreStarted
 from bulb.core.limits import RESTORE_TIMEOUT_S
-from bulb.environments.environment import Environment, status_of
+from bulb.environments.environment import Environment
 from bulb.environments.incarnation import Incarnation
 from bulb.environments.model import Reply
+from bulb.environments.reporting import Begun, status_of
 from bulb.environments.states import State, move
 
 
@@ -19,7 +20,7 @@ class RestoredEnvironment(Environment):
         started = time.perf_counter()
         self._facts.emit(RestoreStarted(self.ref, self._clock.now()))
         incarnation = self._incarnation = await self._connect()
-        failure = await self._runtime_init(incarnation, started + RESTORE_TIMEOUT_S, "")
+        failure = await incarnation.initialize(started + RESTORE_TIMEOUT_S, "")
         incarnation.extensions.session.close_registration()
         incarnation.drain_log()
         restore_ms = (time.perf_counter() - started) * 1000
@@ -28,7 +29,7 @@ class RestoredEnvironment(Environment):
             await self._break()
             raise _refusal(failure)
         self.sandbox.end_init()
-        self._restore_ms = restore_ms
+        self._begun = Begun(restore_ms=restore_ms)
         self._state = move(self._state, State.READY)
 
     async def _connect(self) -> Incarnation:
