@@ -63,6 +63,23 @@ def test_each_version_runs_what_it_was_in_environments_of_its_own(bulb: Running)
     assert (unqualified["colour"], unqualified["arn"], unqualified["calls"]) == ("blue", arn, 3)
 
 
+def test_publishing_twice_without_a_change_is_one_version(bulb: Running) -> None:
+    aws = bulb.client("lambda")
+    create(aws, "published", TELLING % "first")
+    first = aws.publish_version(FunctionName="published", Description="one")
+    again = aws.publish_version(FunctionName="published", Description="another")
+    assert (first["Version"], again["Version"], again["Description"]) == ("1", "1", "one")
+    colour(aws, "published", "red")
+    assert aws.publish_version(FunctionName="published")["Version"] == "2"
+    aws.update_function_code(FunctionName="published", ZipFile=zipped(app=TELLING % "second"))
+    aws.get_waiter("function_updated_v2").wait(
+        FunctionName="published", WaiterConfig={"Delay": 0.05, "MaxAttempts": 200}
+    )
+    assert [aws.publish_version(FunctionName="published")["Version"] for _ in range(2)] == ["3", "3"]
+    listed = aws.list_versions_by_function(FunctionName="published")["Versions"]
+    assert [version["Version"] for version in listed] == ["$LATEST", "1", "2", "3"]
+
+
 def test_new_code_leaves_a_published_version_alone(bulb: Running) -> None:
     aws = bulb.client("lambda")
     create(aws, "kept", TELLING % "first", Publish=True)
