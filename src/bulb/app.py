@@ -323,6 +323,9 @@ class _House:
             # Unpacked packages are not synced: a power cut may have torn them. They are made again from their blobs.
             await self.codes.sweep(())
         await self.activator.resume()
+        watch = lambda_.SourceWatch(self.lambda_store, self.packages, self.activator, self.clock)
+        self._closing(watch.close)
+        watch.start()
         await self.allotments.load()
         self._closing(self.lambda_api.mapping_work.close)
         await self.lambda_api.mapping_work.resume()

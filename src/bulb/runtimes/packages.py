@@ -48,6 +48,11 @@ class CodeStore:
             await asyncio.to_thread(self._build, final, lambda draft: _unpack(archive, draft, self._size_limit))
         return final
 
+    def kept(self, digest: str) -> Path | None:
+        """The directory of a package that is unpacked already, or None."""
+        final = self._root / digest
+        return final if final.is_dir() else None
+
     async def mentions(self, package: Path, word: bytes) -> bool:
         """Whether any Python file of the unpacked `package` contains `word`. Looked up once, then remembered."""
         key = (package.name, word)

@@ -113,13 +113,17 @@ class Bucket:
     objects: dict[tuple[str, str, str | None], bytes] = field(default_factory=dict)
 
     async def fetch(
-        self, account: str, region: str, bucket: str, key: str, version_id: str | None, limit: int
+        self, account: str, region: str | None, bucket: str, key: str, version_id: str | None, limit: int
     ) -> bytes:
         if not any(name == bucket for name, _, _ in self.objects):
             raise AwsError("NoSuchBucket", "The specified bucket does not exist", status=404)
         if (bucket, key, version_id) not in self.objects:
             raise AwsError("NoSuchKey", "The specified key does not exist.", status=404)
         return self.objects[bucket, key, version_id]
+
+    async def resolve(self, account: str, bucket: str, key: str, version_id: str | None) -> str | None:
+        await self.fetch(account, None, bucket, key, version_id, 0)
+        return version_id
 
 
 @dataclass

@@ -10,6 +10,7 @@ from bulb.services.lambda_.mappings import EventSource, EventSourceMapping, Even
 from bulb.services.lambda_.model import FunctionRecord
 from bulb.services.lambda_.options import LambdaOptions
 from bulb.services.lambda_.packages import ObjectReader, Packages
+from bulb.services.lambda_.sources import SourceWatch
 from bulb.services.lambda_.store import LambdaStore
 from bulb.services.lambda_.urls.address import MARKER as URL_MARKER
 from bulb.services.lambda_.urls.address import PATH as URL_PATH
@@ -31,4 +32,5 @@ __all__ = [
     "LambdaStore",
     "ObjectReader",
     "Packages",
+    "SourceWatch",
 ]

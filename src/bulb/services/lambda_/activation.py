@@ -5,18 +5,19 @@ database at the next start and done then.
 """
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from itertools import chain, repeat
-from typing import Protocol
+from typing import Any, Protocol
 
 from bulb.core.clock import Clock, SystemClock
 from bulb.core.errors import AwsError, BulbError
 from bulb.core.facts import FunctionRef
 from bulb.core.ids import request_id
 from bulb.services.lambda_ import snapstart
-from bulb.services.lambda_.model import FunctionRecord
-from bulb.services.lambda_.packages import Packages
+from bulb.services.lambda_.model import Code, FunctionRecord
+from bulb.services.lambda_.packages import Packages, UnreachableCodeError
 from bulb.services.lambda_.store import LambdaStore
 from bulb.storage.errors import DatabaseClosedError
 
@@ -72,9 +73,26 @@ class Activator:
 
     def begin(self, ref: FunctionRef) -> None:
         """The version has a new definition: make it ready in the background."""
-        task = asyncio.get_running_loop().create_task(self._after(self._tasks.get(ref), ref))
-        self._tasks[ref] = task
-        task.add_done_callback(lambda done: self._forget(ref, done))
+        self._start(ref, self._after(self._tasks.get(ref), ref))
+
+    def restore(self, ref: FunctionRef) -> None:
+        """Somebody wants to invoke an Inactive version: look in the background whether its code is there again."""
+        if ref not in self._tasks:
+            self._start(ref, self._restore(ref))
+
+    async def lost(self, ref: FunctionRef, code: Code, why: str) -> None:
+        """The code that the version runs cannot be had any more: it becomes Inactive."""
+
+        def decide(current: FunctionRecord) -> FunctionRecord:
+            return current.deactivated(code, why, request_id())
+
+        record = await self._store.find(ref)
+        if record is None or record.state != "Active":
+            return  # somebody else found out first
+        _log.warning("%s:%s is inactive: %s", ref.arn, ref.version, why)
+        with contextlib.suppress(AwsError):  # deleted meanwhile
+            await self._store.change(ref, decide)
+        self._changed(ref)
 
     async def settled(self, ref: FunctionRef, patience_s: float) -> None:
         """Return when no work on the version is under way, or after `patience_s`."""
@@ -95,6 +113,11 @@ class Activator:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    def _start(self, ref: FunctionRef, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks[ref] = task
+        task.add_done_callback(lambda done: self._forget(ref, done))
+
     def _forget(self, ref: FunctionRef, done: asyncio.Task[None]) -> None:
         if self._tasks.get(ref) is done:
             del self._tasks[ref]
@@ -112,6 +135,13 @@ class Activator:
             except Exception:
                 _log.exception("%s could not be activated; trying again in %g s", ref.arn, delay_s)
             await self._clock.sleep(delay_s)
+
+    async def _restore(self, ref: FunctionRef) -> None:
+        try:
+            await self._store.change(ref, lambda current: current.restoring(request_id()))
+        except (AwsError, DatabaseClosedError):
+            return  # deleted meanwhile
+        await self._after(None, ref)
 
     async def _activate(self, ref: FunctionRef) -> None:
         record = await self._store.find(ref)
@@ -135,7 +165,10 @@ class Activator:
         """Why the definition cannot run, or None when its code is in place."""
         try:
             for code in record.definition.codes:
+                await self._packages.check(code)
                 await self._packages.folder(code)
+        except UnreachableCodeError as error:
+            return error.message
         except (AwsError, BulbError, OSError) as error:
             _log.exception("The code of %s cannot be unpacked", record.ref.arn)
             return f"The function's code cannot be unpacked: {error}"

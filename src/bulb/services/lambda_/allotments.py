@@ -121,7 +121,7 @@ class Allotments:
         wanted = []
         for version, count in function.wanted().items():
             try:
-                resolved = await self._catalog.resolve(*key, version)
+                resolved = await self._catalog.look_up(key, version)
             except AwsError:
                 continue  # a version that cannot run; it is told when it changes
             wanted.append((resolved.spec, count))

@@ -21,6 +21,7 @@ class AttachedLayers:
     async def chosen(self, call: Call) -> tuple[Layer, ...] | None:
         """The layers the request names, in order; None when it says nothing of layers.
 
+        A layer that is only referred to is copied: the function goes on when the object is gone.
         Raises InvalidParameterValueException and AccessDeniedException.
         """
         arns: Sequence[str] | None = call.params.get("Layers")
@@ -40,4 +41,4 @@ class AttachedLayers:
             raise layers.not_shared(call.caller.arn, ref)
         if version is None:
             raise errors.invalid(layers.missing(ref))
-        return Layer(ref.arn, version.code)
+        return Layer(ref.arn, await self._packages.copied(version.code))

@@ -16,8 +16,8 @@ from bulb.invoke.model import Resolved
 from bulb.runtimes.catalogue import RUNTIMES
 from bulb.services.lambda_ import errors, outside, snapstart
 from bulb.services.lambda_.activation import Activator
-from bulb.services.lambda_.model import LATEST, Alias, Definition, FunctionKey, FunctionRecord
-from bulb.services.lambda_.packages import Packages
+from bulb.services.lambda_.model import LATEST, Alias, Definition, FunctionKey, FunctionRecord, key_of
+from bulb.services.lambda_.packages import Packages, UnreachableCodeError
 from bulb.services.lambda_.store import LambdaStore
 
 PENDING_PATIENCE_S = 1.0
@@ -72,8 +72,8 @@ class Catalog:
     async def resolve(self, account: str, region: str, name: str, qualifier: str | None) -> Resolved:
         """The version to run.
 
-        A function that is still Pending is waited for up to a second. Raises ResourceNotFoundException, and
-        ResourceConflictException when it is not Active.
+        A function that is still Pending is waited for up to a second; one that is Inactive is restored, if it can be,
+        for those who ask later. Raises ResourceNotFoundException, and ResourceConflictException when it is not Active.
         """
         key = FunctionKey(account, region, name)
         cached = self._cache.get(key)
@@ -83,6 +83,10 @@ class Catalog:
             if type(found) is _Split:
                 return await self._resolve_split(key, qualifier, found)
         return await self._load(key, qualifier, self._chance())
+
+    async def look_up(self, key: FunctionKey, qualifier: str | None) -> Resolved:
+        """The same for somebody who only prepares for invocations: what is Inactive stays so."""
+        return await self._load(key, qualifier, self._chance(), restores=False)
 
     async def _resolve_split(self, key: FunctionKey, qualifier: str | None, split: _Split) -> Resolved:
         """One draw a request: if the version drawn is not known yet, drawing again would favour the known one."""
@@ -100,15 +104,17 @@ class Catalog:
         # Whoever invokes is told what is wrong; a database that is being closed is nobody's business here.
         with contextlib.suppress(AwsError, BulbError):
             qualifier = None if ref.version == LATEST else ref.version
-            self._expected((await self.resolve(ref.account, ref.region, ref.name, qualifier)).spec)
+            self._expected((await self.look_up(key_of(ref), qualifier)).spec)
 
-    async def _load(self, key: FunctionKey, qualifier: str | None, chance: float) -> Resolved:
+    async def _load(self, key: FunctionKey, qualifier: str | None, chance: float, *, restores: bool = True) -> Resolved:
         changes = self._changes
         slot, record = await self._found(key, qualifier, chance)
         if record.state == "Pending":
             await self._activator.settled(record.ref, PENDING_PATIENCE_S)
             changes = self._changes
             slot, record = await self._found(key, qualifier, chance)
+        if record.state == "Inactive" and restores:
+            self._activator.restore(record.ref)
         resolved = Resolved(
             await self._running_spec(record),
             key.qualified_arn(qualifier),
@@ -146,11 +152,15 @@ class Catalog:
 
     async def _running_spec(self, record: FunctionRecord) -> FunctionSpec:
         running = record.running
-        if running is None:
+        if running is None or record.state in ("Pending", "Inactive"):
             if record.state == "Pending" and snapstart.starts_from_snapshot(record):
                 raise errors.snapshot_not_ready(record.ref)
             raise errors.wrong_state(record.state)
-        return await self.spec(record.ref, running)
+        try:
+            return await self.spec(record.ref, running)
+        except UnreachableCodeError as error:
+            await self._activator.lost(record.ref, running.code, error.message)
+            raise errors.wrong_state("Inactive") from error
 
     async def spec(self, ref: FunctionRef, running: Definition) -> FunctionSpec:
         """What environments of a definition are made from."""

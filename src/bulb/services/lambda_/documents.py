@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from bulb.services.lambda_.model import Code, Definition, Layer, Logging
+from bulb.services.lambda_.model import Code, Definition, Layer, Logging, Source
 from bulb.services.lambda_.outside import FileSystem, Vpc
 
 
@@ -19,10 +19,15 @@ def dump(definition: Definition) -> str:
 def load(document: str) -> Definition:
     """The definition of a document."""
     members: dict[str, Any] = json.loads(document)
-    members["code"] = Code(**members["code"])
+    members["code"] = _code(members["code"])
     members["logging"] = Logging(**members["logging"])
-    members["layers"] = tuple(Layer(layer["arn"], Code(**layer["code"])) for layer in members.get("layers", ()))
+    members["layers"] = tuple(Layer(layer["arn"], _code(layer["code"])) for layer in members.get("layers", ()))
     if vpc := members.get("vpc"):
         members["vpc"] = Vpc(tuple(vpc["subnets"]), tuple(vpc["security_groups"]), vpc["ipv6"])
     members["file_systems"] = tuple(FileSystem(**mount) for mount in members.get("file_systems", ()))
     return Definition(**members)
+
+
+def _code(members: dict[str, Any]) -> Code:
+    source = members.get("source")
+    return Code(members["digest"], members["size"], None if source is None else Source(**source))

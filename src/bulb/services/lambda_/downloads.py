@@ -8,6 +8,7 @@ import hashlib
 import hmac
 from urllib.parse import parse_qsl, urlencode
 
+from bulb.core.calls import Answer
 from bulb.core.clock import Clock
 from bulb.http.message import Request, Response
 from bulb.services.lambda_.model import Code
@@ -32,6 +33,12 @@ class CodeDownloads:
         query = {"digest": code.digest, "size": size, "expires": expires}
         query["signature"] = self._signature(code.digest, size, expires)
         return f"{base_url.rstrip('/')}{PATH}?{urlencode(query)}"
+
+    def location(self, base_url: str, code: Code) -> Answer:
+        """The members of an answer that say where the package is: with us, or still in its owner's bucket."""
+        if (source := code.source) is None:
+            return {"Location": self.url(base_url, code)}
+        return {"ResolvedS3Object": {"S3Bucket": source.bucket, "S3Key": source.key, "S3ObjectVersion": source.version}}
 
     async def serve(self, request: Request) -> Response:
         """The zip, or 403 for a link that is not ours or too old, 404 when the code is gone, 405 for other methods."""

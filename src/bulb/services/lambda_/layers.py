@@ -184,10 +184,10 @@ def item(of: LayerVersion) -> dict[str, Any]:
     return shown
 
 
-def whole(of: LayerVersion, location: str) -> dict[str, Any]:
-    """What publish and get answer. `location` is a link to the zip."""
+def whole(of: LayerVersion, location: Mapping[str, Any]) -> dict[str, Any]:
+    """What publish and get answer. `location` says where the zip is."""
     return {
-        "Content": {"Location": location, "CodeSha256": of.code.sha256, "CodeSize": of.code.size},
+        "Content": {**location, "CodeSha256": of.code.sha256, "CodeSize": of.code.size},
         "LayerArn": of.ref.key.arn,
         **item(of),
     }

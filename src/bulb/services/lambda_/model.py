@@ -14,7 +14,7 @@ from bulb.services.lambda_.outside import FileSystem, Vpc
 
 LATEST = "$LATEST"
 
-State = Literal["Pending", "Active", "Failed"]
+State = Literal["Pending", "Active", "Inactive", "Failed"]
 UpdateStatus = Literal["InProgress", "Successful", "Failed"]
 
 
@@ -45,11 +45,30 @@ def key_of(ref: FunctionRef) -> FunctionKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """A version of an object in S3, read on behalf of `account`."""
+
+    account: str
+    bucket: str
+    key: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
 class Code:
-    """A deployment package: the blob's SHA-256 in hex and the size of the zip in bytes."""
+    """A deployment package: the SHA-256 of the zip in hex and its size in bytes.
+
+    The zip is a blob; with a `source` nothing is kept of it, and it is read from there.
+    """
 
     digest: str
     size: int
+    source: Source | None = None
+
+    @property
+    def kept_bytes(self) -> int:
+        """What counts as code storage."""
+        return self.size if self.source is None else 0
 
     @property
     def sha256(self) -> str:
@@ -122,7 +141,8 @@ class FunctionRecord:
     """One version of one function.
 
     `definition` is what the API shows, `running` what invocations use: None until the function is first Active, and
-    the old one while an update is in progress. `failure` says why `state` or `update_status` is Failed.
+    the old one while an update is in progress. `failure` says why `state` is Failed or Inactive, or `update_status`
+    Failed. Pending with something `running` is one that was Inactive and may be Active again.
     `published_from` of a numbered version is the fingerprint of the `$LATEST` it is a copy of.
     """
 
@@ -162,7 +182,24 @@ class FunctionRecord:
         """The definition cannot be made ready. A function that ran before keeps running what it ran."""
         if self.running is None:
             return replace(self, state="Failed", update_status=None, failure=failure, revision_id=revision_id)
+        if self.is_restoring:
+            return replace(self, state="Inactive", failure=failure, revision_id=revision_id)
         return replace(self, update_status="Failed", failure=failure, revision_id=revision_id)
+
+    @property
+    def is_restoring(self) -> bool:
+        """It was Inactive, and is being made ready again."""
+        return self.state == "Pending" and self.running is not None
+
+    def deactivated(self, lost: Code, failure: str, revision_id: str) -> "FunctionRecord":
+        """Invocations cannot have `lost` any more; nothing changes when they use something else by now."""
+        if self.state != "Active" or self.running is None or self.running.code != lost:
+            return self
+        return replace(self, state="Inactive", failure=failure, revision_id=revision_id)
+
+    def restoring(self, revision_id: str) -> "FunctionRecord":
+        """Somebody wants to invoke it: if it is Inactive, it may have become ready again."""
+        return self if self.state != "Inactive" else replace(self, state="Pending", revision_id=revision_id)
 
     def published(self, number: str, description: str | None, revision_id: str, now: float) -> "FunctionRecord":
         """A version with this number, made from `$LATEST`.

@@ -44,7 +44,6 @@ _CONFIGURATION: Mapping[str, Refusal] = {
 }
 
 _CODE: Mapping[str, Refusal] = {
-    "S3ObjectStorageMode": lambda value: "S3ObjectStorageMode REFERENCE" if value == "REFERENCE" else None,
     "SourceKMSKeyArn": _when_set("SourceKMSKeyArn"),
     "PublishTo": _always("PublishTo"),
 }

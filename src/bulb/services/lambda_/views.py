@@ -10,6 +10,7 @@ from bulb.services.lambda_.model import Definition, FunctionRecord, Logging, key
 # AWS gives both the same words.
 IN_PROGRESS_REASON = "The function is being created."
 IN_PROGRESS_CODE = "Creating"
+RESTORING_REASON = "The function is being restored."
 
 
 def summary(record: FunctionRecord, qualifier: str | None = None) -> dict[str, Any]:
@@ -51,12 +52,15 @@ def configuration(record: FunctionRecord, qualifier: str | None = None) -> dict[
     shown = summary(record, qualifier)
     shown["RuntimeVersionConfig"] = {"RuntimeVersionArn": _runtime_version_arn(record.definition, record.ref.region)}
     shown["State"] = record.state
-    if record.state == "Pending":
+    if record.is_restoring:
+        shown["StateReason"] = RESTORING_REASON
+        shown["StateReasonCode"] = "Restoring"
+    elif record.state == "Pending":
         shown["StateReason"] = IN_PROGRESS_REASON
         shown["StateReasonCode"] = IN_PROGRESS_CODE
-    elif record.state == "Failed":
+    elif record.state in ("Failed", "Inactive"):
         shown["StateReason"] = record.failure
-        shown["StateReasonCode"] = "InternalError"
+        shown["StateReasonCode"] = "InternalError" if record.state == "Failed" else "InvalidConfiguration"
     if record.update_status is not None:
         shown["LastUpdateStatus"] = record.update_status
     if record.update_status == "InProgress":

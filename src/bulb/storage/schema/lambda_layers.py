@@ -1,9 +1,9 @@
 """Layers of Lambda functions.
 
 `lambda_layers` remembers the next number of each name for good, also when all its versions are deleted: a number is
-never used twice. A row of `lambda_layer_versions` holds one reference to its zip; functions that use the version hold
-their own, so deleting it takes nothing from them. `runtimes`, `architectures` and `statements` are JSON lists;
-`revision_id` is empty while there is no policy.
+never used twice. A row of `lambda_layer_versions` holds one reference to its zip, or says in `source` (JSON) where in
+S3 it is; functions that use the version hold their own, so deleting it takes nothing from them. `runtimes`,
+`architectures` and `statements` are JSON lists; `revision_id` is empty while there is no policy.
 """
 
 from sqlalchemy import BigInteger, Column, Integer, Table, Text
@@ -33,6 +33,7 @@ layer_versions = Table(
     Column("architectures", Text, nullable=False),
     Column("digest", Text, nullable=False),
     Column("code_size", BigInteger, nullable=False),
+    Column("source", Text),
     Column("revision_id", Text, nullable=False),
     Column("statements", Text, nullable=False),
 )

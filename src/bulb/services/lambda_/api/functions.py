@@ -73,7 +73,7 @@ class FunctionOperations:
             "Configuration": views.configuration(record, target.qualifier),
             "Code": {
                 "RepositoryType": "S3",
-                "Location": self._downloads.url(call.base_url, record.definition.code),
+                **self._downloads.location(call.base_url, record.definition.code),
             },
         }
         if tags := await self._store.tags(target.key):
@@ -114,7 +114,10 @@ class FunctionOperations:
         unsupported.check_configuration(params)
         check_dead_letter(params.get("DeadLetterConfig"), self._options.destinations)
         layers = await self._attached.chosen(call)
-        if layers and (current := await self._store.find(key.version(LATEST))) is not None:
+        current = await self._store.find(key.version(LATEST))
+        if current is not None:
+            await self._packages.check(current.definition.code)
+        if layers and current is not None:
             await self._attached.check_size(current.definition.code, layers)
             code_signing.check_deployable(await self._store.code_signing.of_function(key), key)
 

@@ -43,7 +43,7 @@ class LayerOperations:
             )
 
         new = await self._store.publish(key, make, self._options.code_storage_bytes)
-        return layers.whole(new, self._downloads.url(call.base_url, new.code))
+        return layers.whole(new, self._downloads.location(call.base_url, new.code))
 
     async def get_layer_version(self, call: Call) -> Answer:
         """The version and a link to its zip."""
@@ -139,7 +139,7 @@ class LayerOperations:
             raise layers.not_shared(call.caller.arn, ref)
         if version is None:
             raise errors.no_such_resource()
-        return layers.whole(version, self._downloads.url(call.base_url, version.code))
+        return layers.whole(version, self._downloads.location(call.base_url, version.code))
 
 
 def _ref(call: Call) -> LayerRef:

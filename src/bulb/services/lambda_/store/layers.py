@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, and_, delete, insert, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from bulb.services.lambda_.layers import LayerKey, LayerRef, LayerVersion
-from bulb.services.lambda_.model import Code, Policy
+from bulb.services.lambda_.model import Code, Policy, Source
 from bulb.services.lambda_.store import rows
 from bulb.storage.blobs import BlobStore
 from bulb.storage.database import Database
@@ -31,13 +32,14 @@ class LayerStore:
             query = select(layers.c.next_version).where(_is_layer(layers, key))
             number: int | None = connection.execute(query).scalar()
             new = make(LayerRef(key, number or 1))
-            rows.check_room(connection, key.account, key.region, new.code.size, code_storage_bytes)
+            rows.check_room(connection, key.account, key.region, new.code.kept_bytes, code_storage_bytes)
             if number is None:
                 connection.execute(insert(layers).values(**key._asdict(), next_version=2))
             else:
                 connection.execute(update(layers).where(_is_layer(layers, key)).values(next_version=number + 1))
             connection.execute(insert(layer_versions).values(_values(new)))
-            self._blobs.reference(connection, new.code.digest, new.code.size)
+            if new.code.source is None:
+                self._blobs.reference(connection, new.code.digest, new.code.size)
             return new
 
         return await self._database.write(write)
@@ -49,7 +51,8 @@ class LayerStore:
             found = _find(connection, ref)
             if found is not None:
                 connection.execute(delete(layer_versions).where(_is_version(ref)))
-                self._blobs.release(connection, found.code.digest)
+                if found.code.source is None:
+                    self._blobs.release(connection, found.code.digest)
 
         await self._database.write(write)
 
@@ -113,6 +116,7 @@ def _values(of: LayerVersion) -> dict[str, Any]:
         "architectures": json.dumps(of.architectures),
         "digest": of.code.digest,
         "code_size": of.code.size,
+        "source": None if of.code.source is None else json.dumps(asdict(of.code.source)),
         "revision_id": "",
         "statements": "[]",
     }
@@ -122,7 +126,7 @@ def _version(row: Row[Any]) -> LayerVersion:
     return LayerVersion(
         ref=LayerRef(LayerKey(row.account, row.region, row.name), row.version),
         created_at=row.created_at,
-        code=Code(row.digest, row.code_size),
+        code=Code(row.digest, row.code_size, None if row.source is None else Source(**json.loads(row.source))),
         description=row.description,
         license_info=row.license_info,
         runtimes=tuple(json.loads(row.runtimes)),

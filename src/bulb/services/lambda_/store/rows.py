@@ -60,14 +60,18 @@ class VersionRows:
 
     def follow_code(self, connection: Connection, before: FunctionRecord | None, after: FunctionRecord | None) -> None:
         """One reference for each of the two definitions; taken before others are let go, so none falls to zero."""
-        for code in codes(after):
+        for code in _kept(after):
             self._blobs.reference(connection, code.digest, code.size)
-        for code in codes(before):
+        for code in _kept(before):
             self._blobs.release(connection, code.digest)
 
 
+def _kept(of: FunctionRecord | None) -> list[Code]:
+    return [code for code in codes(of) if code.source is None]
+
+
 def codes(of: FunctionRecord | None) -> list[Code]:
-    """The packages a version holds on to."""
+    """The packages a version needs."""
     if of is None:
         return []
     return [code for definition in (of.definition, of.running) if definition is not None for code in definition.codes]
@@ -80,7 +84,7 @@ def usage(connection: Connection, account: str, region: str) -> Usage:
     )
     count, size = connection.execute(query).one()
     layers = select(func.coalesce(func.sum(layer_versions.c.code_size), 0)).where(
-        layer_versions.c.account == account, layer_versions.c.region == region
+        layer_versions.c.account == account, layer_versions.c.region == region, layer_versions.c.source.is_(None)
     )
     return Usage(int(count), int(size) + int(connection.execute(layers).scalar_one()))
 
@@ -89,7 +93,7 @@ def check_storage(
     connection: Connection, new: FunctionRecord, limit: int, before: FunctionRecord | None = None
 ) -> None:
     """Is there room for one more package, or for it in place of another? Raises CodeStorageExceededException."""
-    more = new.definition.code.size - (before.definition.code.size if before is not None else 0)
+    more = new.definition.code.kept_bytes - (before.definition.code.kept_bytes if before is not None else 0)
     if more > 0:
         check_room(connection, new.ref.account, new.ref.region, more, limit)
 
@@ -114,7 +118,7 @@ def _values(of: FunctionRecord) -> dict[str, Any]:
         "failure": of.failure,
         "definition": documents.dump(of.definition),
         "running": None if of.running is None else documents.dump(of.running),
-        "code_size": of.definition.code.size,
+        "code_size": of.definition.code.kept_bytes,
         "published_from": of.published_from,
     }
 

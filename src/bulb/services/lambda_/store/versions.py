@@ -96,6 +96,15 @@ class VersionStore:
 
         return await self._database.read(read)
 
+    async def in_buckets(self) -> list[FunctionRecord]:
+        """The Active versions of all accounts whose packages are only referred to."""
+
+        def read(connection: Connection) -> list[FunctionRecord]:
+            # Only their packages take up no storage.
+            return _records(connection, select(versions).where(versions.c.code_size == 0, versions.c.state == "Active"))
+
+        return await self._database.read(read)
+
     async def of_account(
         self, account: str, region: str, after: tuple[str, str] | None, limit: int, every_version: bool
     ) -> list[FunctionRecord]:
