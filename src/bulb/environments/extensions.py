@@ -38,11 +38,24 @@ _LAST_DELIVERY_S = 0.3
 
 
 def external(opt: Path | None) -> tuple[str, ...]:
-    """The names of the external extensions in merged layers: whatever is a file directly inside `extensions`."""
-    folder = opt / "extensions" if opt is not None else None
-    if folder is None or not folder.is_dir():
+    """The names of the external extensions in merged layers: whatever is a file directly inside `extensions`.
+
+    Links are followed inside the layers only: out here any other leads into the machine.
+    """
+    if opt is None:
         return ()
-    return tuple(sorted(entry.name for entry in os.scandir(folder) if not entry.is_dir()))
+    folder = opt / "extensions"
+    if not _is_folder(folder, opt):
+        return ()
+    return tuple(sorted(entry.name for entry in os.scandir(folder) if not _is_folder(folder / entry.name, opt)))
+
+
+def _is_folder(path: Path, opt: Path) -> bool:
+    try:
+        is_inside = not path.is_symlink() or path.resolve().is_relative_to(opt.resolve())
+    except RuntimeError:  # a link to itself
+        return False
+    return is_inside and path.is_dir()
 
 
 class Extensions:

@@ -7,11 +7,14 @@ not lead out, and sizes are counted while unpacking, never believed.
 
 import asyncio
 import contextlib
+import errno
 import hashlib
 import io
+import lzma
 import os
 import shutil
 import stat
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -25,6 +28,11 @@ from bulb.core.limits import UNZIPPED_CODE_BYTES
 _CHUNK = 1 << 20
 _MAX_ENTRIES = 200_000
 _DEFAULT_FILE_MODE, _DEFAULT_FOLDER_MODE = 0o644, 0o755
+# RuntimeError: encrypted; NotImplementedError: a compression nobody has.
+_DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, NotImplementedError, RuntimeError,
+            ValueError)  # fmt: skip
+# What no disk could hold: one name for a file and a folder, or one too long. None: bzip2's damage is an OSError too.
+_OF_THE_ARCHIVE = frozenset({errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, None})
 _UNIX = 3  # the archive's "made by" system whose attributes carry permission bits
 
 
@@ -111,7 +119,9 @@ class CodeStore:
 
 def _mentions(package: Path, word: bytes) -> bool:
     for file in package.rglob("*.py"):
-        with contextlib.suppress(OSError):  # a link to nowhere, a file nobody may read: it will not be imported
+        if file.is_symlink():
+            continue  # Followed out here it leads into the machine; what is in the package is read under its own name.
+        with contextlib.suppress(OSError):  # a file nobody may read: it will not be imported
             if word in file.read_bytes():
                 return True
     return False
@@ -139,10 +149,12 @@ def _unpack(archive: Path | bytes, target: Path, size_limit: int) -> None:
             if len(entries) > _MAX_ENTRIES:
                 raise bad_archive()
             _Unpacking(package, target, size_limit).run(entries)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-        raise bad_archive() from error  # RuntimeError: encrypted; NotImplementedError: a compression nobody has
-    except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
-        raise bad_archive() from error  # one name is both a file and a folder
+    except _DAMAGED as error:
+        raise bad_archive() from error
+    except OSError as error:
+        if error.errno in _OF_THE_ARCHIVE:
+            raise bad_archive() from error
+        raise
 
 
 class _Unpacking:
