@@ -25,13 +25,17 @@ class BodyStream(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who is calling. `session_token` calls (role sessions) carry the role's ARN."""
+    """Who is calling. `session_token` calls (role sessions) carry the role's ARN.
+
+    `session_policy` is the document that limits a session, None where nothing does.
+    """
 
     account: str
     access_key: str | None
     arn: str
     user_id: str
     source_ip: str = "127.0.0.1"
+    session_policy: str | None = None
 
     @property
     def is_anonymous(self) -> bool:
@@ -58,11 +62,12 @@ class Call:
     headers: dict[str, str]
     base_url: str
     trace_header: str | None = None
+    acting_in: str | None = None
 
     @property
     def account(self) -> str:
-        """The account the call is made in."""
-        return self.caller.account
+        """The account the call is carried out in: the caller's, or one whose policies let the caller in."""
+        return self.acting_in or self.caller.account
 
 
 # What an operation answers: the members of its output shape. A streaming blob member may be bytes or an async iterator

@@ -62,7 +62,7 @@ class Authentication:
         if identity is None:
             exchange.caller = _unknown_caller(key, source_ip)
         else:
-            exchange.caller = Caller(identity.account, key, identity.arn, identity.user_id, source_ip)
+            exchange.caller = _caller(identity, key, source_ip)
 
     async def signer(self, exchange: Exchange, service: str, region: str) -> Caller:
         """Who signed a request that is for no operation, but for `service` in `region`. Raises AwsError 4xx."""
@@ -80,7 +80,7 @@ class Authentication:
         source_ip = exchange.request.client[0] or "127.0.0.1"
         if identity is None:
             return _unknown_caller(authorization.access_key, source_ip)
-        return Caller(identity.account, authorization.access_key, identity.arn, identity.user_id, source_ip)
+        return _caller(identity, authorization.access_key, source_ip)
 
     def _resolve(self, exchange: Exchange, authorization: Authorization) -> Identity | None:
         try:
@@ -118,6 +118,10 @@ def _refuse_other_scopes(authorization: Authorization, service: str, region: str
     else:
         return
     raise AwsError("InvalidSignatureException", message, status=403)
+
+
+def _caller(identity: Identity, access_key: str, source_ip: str) -> Caller:
+    return Caller(identity.account, access_key, identity.arn, identity.user_id, source_ip, identity.session_policy)
 
 
 @lru_cache(maxsize=256)

@@ -18,6 +18,10 @@ _Test = Callable[[str, str], bool]
 
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 _ARN_PARTS = 5
+# What stands for a character that means itself: no text has these, for Unicode will never make them characters.
+_LITERAL = {"*": "\ufdd0", "?": "\ufdd1", "$": "\ufdd2"}
+_MEANT = str.maketrans({mark: one for one, mark in _LITERAL.items()})
+_NOTHING = "\ufdd3"  # for a variable without a value: nothing equals it
 
 
 class UnknownOperatorError(ValueError):
@@ -43,7 +47,8 @@ def texts(value: Any) -> tuple[str, ...]:
 def wildcard(pattern: str, *, any_case: bool = False) -> re.Pattern[str]:
     """`*` is any text and `?` any character; everything else is itself."""
     source = "".join(
-        ".*" if one == "*" else "." if one == "?" else re.escape(one) for one in re.sub(r"\*+", "*", pattern)
+        ".*" if one == "*" else "." if one == "?" else re.escape(one.translate(_MEANT))
+        for one in re.sub(r"\*+", "*", pattern)
     )
     return re.compile(source, re.DOTALL | (re.IGNORECASE if any_case else 0))
 
@@ -60,7 +65,7 @@ def _key_holds(operator: str, key: str, expected: Sequence[str], context: Contex
         # ForAllValues over nothing is true, ForAnyValue over nothing is not.
         return if_exists or (quantifier == "ForAllValues") or (negative and quantifier != "ForAnyValue")
     values = [actual] if isinstance(actual, str) else list(actual)
-    wanted = [_filled_in(one, context) for one in expected]
+    wanted = [filled_in(one, context, plain=test not in _GLOBS) for one in expected]
 
     def matches(value: str) -> bool:
         return any(_safely(test, value, one) for one in wanted) != negative
@@ -87,17 +92,30 @@ def _safely(test: _Test, actual: str, expected: str) -> bool:
         return False
 
 
-def _filled_in(expected: str, context: Context) -> str:
-    """Policy variables: `${aws:username}`, with a default after a comma; `${*}`, `${?}` and `${$}` are themselves."""
+def filled_in(expected: str, context: Context, *, plain: bool = False) -> str:
+    """Policy variables: `${aws:username}`, with a default after a comma; `${*}`, `${?}` and `${$}` are themselves.
+
+    What is filled in is no pattern, whatever is in it. `plain` texts are compared as they are, others are patterns.
+    """
+    if "${" not in expected:
+        return expected
 
     def fill(found: re.Match[str]) -> str:
         name, _, default = found[1].partition(",")
-        if name in ("*", "?", "$"):
-            return name
+        if name in _LITERAL:
+            return _LITERAL[name]
         value = context.get(name.strip().lower())
-        return value if isinstance(value, str) else default.strip().strip("'") if default else found[0]
+        if not isinstance(value, str):
+            value = default.strip().strip("'") if default else _NOTHING
+        return "".join(_LITERAL.get(one, one) for one in value)
 
-    return _VARIABLE.sub(fill, expected) if "${" in expected else expected
+    filled = _VARIABLE.sub(fill, expected)
+    return filled.translate(_MEANT) if plain else filled
+
+
+def without_variables(expected: str) -> str:
+    """The text as policies of 2008 mean it, which knew no variables."""
+    return expected.replace("${", _LITERAL["$"] + "{")
 
 
 def _text(value: Any) -> str:
@@ -161,6 +179,8 @@ _TESTS: dict[str, _Test] = {
     **_ordered("Numeric", float),
     **_ordered("Date", _seconds),
 }
+# Tests of patterns; others compare the text as it is.
+_GLOBS = (_like, _arn_like)
 _NEGATABLE = {
     "StringEquals",
     "StringEqualsIgnoreCase",

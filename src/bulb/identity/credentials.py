@@ -26,12 +26,16 @@ _SERVER_KEY_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who an access key belongs to. `secret` is None where nobody can check a signature."""
+    """Who an access key belongs to. `secret` is None where nobody can check a signature.
+
+    `session_policy` is the document that limits a session.
+    """
 
     account: str
     arn: str
     user_id: str
     secret: str | None
+    session_policy: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,9 @@ class Identities:
         """Who this key is, or None when nobody's. Raises AwsError ExpiredToken for a session that is over."""
         if session_token is not None:
             session = self.sessions.read(session_token, access_key, now)
-            return Identity(session.account, session.arn, session.user_id, session.secret) if session else None
+            if session is None:
+                return None
+            return Identity(session.account, session.arn, session.user_id, session.secret, session.policy)
         if self.root is not None and access_key == self.root.access_key:
             account = self.root.account
             return Identity(account, f"arn:aws:iam::{account}:root", account, self.root.secret)

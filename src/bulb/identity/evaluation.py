@@ -5,12 +5,12 @@ as they were stored, in IAM's JSON; one that cannot be judged allows nothing, an
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from bulb.identity.conditions import Context, UnknownOperatorError, holds, texts, wildcard
+from bulb.identity.conditions import Context, UnknownOperatorError, filled_in, holds, texts, wildcard
 
 Statement = Mapping[str, Any]
 
@@ -66,9 +66,9 @@ def evaluate(
 def _applies(statement: Statement, action: str, resource: str, context: Context, principal: Principal | None) -> bool:
     if principal is not None and not _names_principal(statement, principal):
         return False
-    if not _named(statement, "Action", action, any_case=True):
+    if not _named(statement, "Action", lambda patterns: _is_action(patterns, action)):
         return False
-    if not _named(statement, "Resource", resource, any_case=False):
+    if not _named(statement, "Resource", lambda patterns: _is_resource(patterns, resource, context)):
         return False
     try:
         return holds(statement.get("Condition") or {}, context)
@@ -76,16 +76,20 @@ def _applies(statement: Statement, action: str, resource: str, context: Context,
         return bool(statement["Effect"] == "Deny")
 
 
-def _named(statement: Statement, element: str, name: str, *, any_case: bool) -> bool:
+def _named(statement: Statement, element: str, matches: Callable[[Any], bool]) -> bool:
     """By the element or by its opposite (`NotAction`); one of the two is in every statement."""
     if element in statement:
-        return _any_matches(statement[element], name, any_case)
+        return matches(statement[element])
     negated = f"Not{element}"
-    return negated in statement and not _any_matches(statement[negated], name, any_case)
+    return negated in statement and not matches(statement[negated])
 
 
-def _any_matches(patterns: Any, name: str, any_case: bool) -> bool:
-    return any(wildcard(pattern, any_case=any_case).fullmatch(name) is not None for pattern in texts(patterns))
+def _is_action(patterns: Any, name: str) -> bool:
+    return any(wildcard(pattern, any_case=True).fullmatch(name) is not None for pattern in texts(patterns))
+
+
+def _is_resource(patterns: Any, name: str, context: Context) -> bool:
+    return any(wildcard(filled_in(one, context)).fullmatch(name) is not None for one in texts(patterns))
 
 
 def _names_principal(statement: Statement, principal: Principal) -> bool:

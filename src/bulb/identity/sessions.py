@@ -33,7 +33,10 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Whom a session token speaks for. `arn` and `user_id` are those GetCallerIdentity reports."""
+    """Whom a session token speaks for. `arn` and `user_id` are those GetCallerIdentity reports.
+
+    `policy` is a document that limits what the session may do.
+    """
 
     account: str
     arn: str
@@ -41,6 +44,7 @@ class Session:
     expiration: float
     access_key: str
     secret: str
+    policy: str | None = None
 
 
 def role_id(role_arn: str) -> str:
@@ -56,23 +60,35 @@ class Sessions:
         self._read = lru_cache(maxsize=4096)(self._verified)
 
     def issue(
-        self, role_arn: str, session_name: str, duration_s: float, now: float, *, known_role_id: str | None = None
+        self,
+        role_arn: str,
+        session_name: str,
+        duration_s: float,
+        now: float,
+        *,
+        known_role_id: str | None = None,
+        policy: str | None = None,
     ) -> Credentials:
         """Credentials of a session of `role_arn` (well-formed), good for `duration_s` seconds from `now`.
 
         `known_role_id` is the id of a role that exists; a role nobody created gets one derived from its ARN.
+        `policy` is a document that limits the session.
         """
         parsed = parse_arn(role_arn)
         assert parsed is not None, role_arn
         role_name = parsed.resource.rpartition("/")[2]
         arn = f"arn:aws:sts::{parsed.account}:assumed-role/{role_name}/{session_name}"
         user_id = f"{known_role_id or role_id(role_arn)}:{session_name}"
-        return self.issue_for(parsed.account, arn, user_id, duration_s, now)
+        return self.issue_for(parsed.account, arn, user_id, duration_s, now, policy)
 
-    def issue_for(self, account: str, arn: str, user_id: str, duration_s: float, now: float) -> Credentials:
+    def issue_for(
+        self, account: str, arn: str, user_id: str, duration_s: float, now: float, policy: str | None = None
+    ) -> Credentials:
         """Credentials of a session that acts as `arn`."""
         expiration = float(int(now + duration_s))
         claims = {"a": account, "r": arn, "u": user_id, "e": int(expiration), "n": secrets.token_hex(8)}
+        if policy is not None:
+            claims["p"] = policy
         document = json.dumps(claims, separators=(",", ":")).encode()
         token = base64.b64encode(self._mac(document) + document).decode()
         access_key, secret = self._keys(token)
@@ -100,7 +116,7 @@ class Sessions:
             return None
         claims = json.loads(document)
         access_key, secret = self._keys(token)
-        return Session(claims["a"], claims["r"], claims["u"], float(claims["e"]), access_key, secret)
+        return Session(claims["a"], claims["r"], claims["u"], float(claims["e"]), access_key, secret, claims.get("p"))
 
     def _mac(self, document: bytes) -> bytes:
         return hmac.new(self._key, b"token\0" + document, hashlib.sha256).digest()

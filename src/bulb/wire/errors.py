@@ -119,6 +119,8 @@ def _members(shape: Shape | None, error: AwsError, encoder: Any) -> dict[str, An
         document["Type"] = "Service" if _status(shape, error) >= _SERVER_FAULT else "User"
     if shape is None:
         document.update(error.members)
+        if "Message" in error.members:  # as some answers have it that no model describes
+            return document
     else:
         body = shape.body_members
         known = {member: value for member, value in error.members.items() if member in body and member != name}

@@ -6,9 +6,10 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from bulb.core.calls import Answer, Call
+from bulb.identity import managed
 from bulb.identity.keys import derived_id, unique_id
 from bulb.identity.policy import check_policy
-from bulb.services.iam import managed, shared, store
+from bulb.services.iam import shared, store
 from bulb.storage.database import Database
 
 _MOST_VERSIONS = 5
@@ -56,7 +57,7 @@ class Policies:
         policy_arn = call.params["PolicyArn"]
 
         def get(connection: Connection) -> Answer:
-            count = store.attachment_counts(connection, call.account).get(policy_arn, 0)
+            count = store.attachment_counts(connection, call.account)[policy_arn]
             if managed.document(policy_arn) is not None:
                 return {"Policy": _aws_described(policy_arn, count)}
             return {"Policy": _described(_policy(connection, call), count, whole=True)}
@@ -72,10 +73,10 @@ class Policies:
             counts = store.attachment_counts(connection, call.account)
             found = []
             if scope in {"All", "AWS"}:
-                found += [_aws_described(policy_arn, counts.get(policy_arn, 0)) for policy_arn in managed.known()]
+                found += [_aws_described(policy_arn, counts[policy_arn]) for policy_arn in managed.known()]
             if scope in {"All", "Local"}:
                 rows = store.listed(connection, store.policies, call.account, "/")
-                found += [_described(row, counts.get(policy_arn_of(row), 0)) for row in rows]
+                found += [_described(row, counts[policy_arn_of(row)]) for row in rows]
             return found
 
         policies = await self._database.read(collect)
@@ -93,7 +94,7 @@ class Policies:
 
         def delete(connection: Connection) -> None:
             row = _policy(connection, call)
-            if store.attached_roles(connection, call.params["PolicyArn"], call.account):
+            if store.attachment_counts(connection, call.account)[call.params["PolicyArn"]]:
                 raise shared.conflict("Cannot delete a policy attached to entities.")
             if len(store.policy_versions(connection, row.id)) > 1:
                 message = (
@@ -182,22 +183,24 @@ class Policies:
         return {}
 
     async def list_entities_for_policy(self, call: Call) -> Answer:
-        """ListEntitiesForPolicy. Only roles can have managed policies here."""
-        policy_arn, prefix = call.params["PolicyArn"], call.params.get("PathPrefix", "/")
+        """ListEntitiesForPolicy: roles, then users; there are no groups."""
+        params = call.params
+        policy_arn, prefix, kind = params["PolicyArn"], params.get("PathPrefix", "/"), params.get("EntityFilter")
 
-        def collect(connection: Connection) -> list[Row[Any]]:
+        def collect(connection: Connection) -> list[tuple[str, Row[Any]]]:
             if not managed.is_aws_managed(policy_arn):
                 _policy(connection, call)
-            return store.attached_roles(connection, policy_arn, call.account)
+            found = [("Role", row) for row in store.holders(connection, store.ROLES, policy_arn, call.account)]
+            found += [("User", row) for row in store.holders(connection, store.USERS, policy_arn, call.account)]
+            return [(of, row) for of, row in found if kind in (None, of) and row.path.startswith(prefix)]
 
-        rows = await self._database.read(collect)
-        if call.params.get("EntityFilter", "Role") != "Role":
-            rows = []
-        below = [row for row in rows if row.path.startswith(prefix)]
-        roles = shared.page(
-            call, below, "PolicyRoles", lambda row: row.name, lambda row: {"RoleName": row.name, "RoleId": row.id}
-        )
-        return {"PolicyGroups": [], "PolicyUsers": [], **roles}
+        entities = await self._database.read(collect)
+        answer = shared.page(call, entities, "Entities", lambda one: f"{one[0]}/{one[1].name}", lambda one: one)
+        for of in ("Group", "Role", "User"):
+            rows = [row for whose, row in answer["Entities"] if whose == of]
+            answer[f"Policy{of}s"] = [{f"{of}Name": row.name, f"{of}Id": row.id} for row in rows]
+        del answer["Entities"]
+        return answer
 
 
 def policy_arn_of(row: Row[Any]) -> str:

@@ -10,6 +10,7 @@ from bulb.core.errors import NotSupported
 from bulb.identity.keys import unique_id
 from bulb.identity.policy import check_trust_policy
 from bulb.services.iam import shared, store
+from bulb.services.iam.held import refuse_with_policies
 from bulb.services.iam.model import RoleRef
 from bulb.storage.database import Database
 
@@ -74,10 +75,7 @@ class Roles:
 
         def delete(connection: Connection) -> None:
             row = role_row(connection, call)
-            if store.attached(connection, row.id):
-                raise shared.conflict("Cannot delete entity, must detach all policies first.")
-            if store.inline(connection, row.id):
-                raise shared.conflict("Cannot delete entity, must delete policies first.")
+            refuse_with_policies(connection, store.ROLES, row.id)
             store.remove(connection, store.roles, row.id)
 
         await self._database.write(delete)

@@ -10,6 +10,7 @@ from bulb.core.errors import AwsError, NotSupported
 from bulb.identity.access_keys import AccessKey, AccessKeys
 from bulb.identity.keys import access_key_id, secret_key, unique_id
 from bulb.services.iam import shared, store
+from bulb.services.iam.held import refuse_with_policies
 from bulb.storage.database import Database
 
 _KEYS_EACH = 2
@@ -42,7 +43,7 @@ class Users:
             if store.find(connection, store.users, call.account, name) is not None:
                 raise shared.exists(f"User with name {name} already exists.")
             store.add(connection, store.users, row)
-            return {"User": _described(_user(connection, call.account, name))}
+            return {"User": _described(user_row(connection, call.account, name))}
 
         return await self._database.write(create)
 
@@ -61,12 +62,17 @@ class Users:
         return shared.page(call, rows, "Users", lambda row: row.name, lambda row: _described(row, with_tags=False))
 
     async def delete_user(self, call: Call) -> Answer:
-        """DeleteUser, which must have no access keys any more."""
+        """DeleteUser, which must have no access keys and no policies any more."""
         async with self._key_changes:
             row = await self._named(call)
             if self._keys.of_user(row.id):
                 raise shared.conflict("Cannot delete entity, must delete access keys first.")
-            await self._database.write(lambda connection: store.remove(connection, store.users, row.id))
+
+            def delete(connection: Connection) -> None:
+                refuse_with_policies(connection, store.USERS, row.id)
+                store.remove(connection, store.users, row.id)
+
+            await self._database.write(delete)
         return {}
 
     async def create_access_key(self, call: Call) -> Answer:
@@ -115,7 +121,7 @@ class Users:
             if ":user/" not in call.caller.arn:
                 raise AwsError("ValidationError", "Must specify userName when calling with non-User credentials")
             name = call.caller.arn.rpartition("/")[2]
-        return await self._database.read(lambda connection: _user(connection, call.account, name))
+        return await self._database.read(lambda connection: user_row(connection, call.account, name))
 
     async def _key(self, call: Call) -> AccessKey:
         row, access_key = await self._named(call), call.params["AccessKeyId"]
@@ -125,7 +131,8 @@ class Users:
         return key
 
 
-def _user(connection: Connection, account: str, name: str) -> Row[Any]:
+def user_row(connection: Connection, account: str, name: str) -> Row[Any]:
+    """The user of that name. Raises AwsError NoSuchEntity."""
     row = store.find(connection, store.users, account, name)
     if row is None:
         raise shared.no_such(f"The user with name {name} cannot be found.")

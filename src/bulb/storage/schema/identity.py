@@ -92,3 +92,21 @@ identity_attachments = Table(
     Column("policy_name", ByteText, nullable=False),
     Unique("role_id", "policy_arn"),
 )
+
+identity_user_policies = Table(
+    "identity_user_policies",
+    metadata,
+    Column("user_id", Text, ForeignKey("identity_users.id"), primary_key=True),
+    Column("name", ByteText, primary_key=True),
+    Column("document", Text, nullable=False),
+)
+
+identity_user_attachments = Table(
+    "identity_user_attachments",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("user_id", Text, ForeignKey("identity_users.id"), nullable=False),
+    Column("policy_arn", ByteText, nullable=False, index=True),
+    Column("policy_name", ByteText, nullable=False),
+    Unique("user_id", "policy_arn"),
+)

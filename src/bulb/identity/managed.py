@@ -6,6 +6,16 @@ import json
 
 _PREFIX = "arn:aws:iam::aws:policy/"
 _LOGS = ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents")
+_LOGS_READ = ("logs:DescribeLogGroups", "logs:DescribeLogStreams", "logs:GetLogEvents", "logs:FilterLogEvents")
+_ROLES_READ = (
+    "iam:GetPolicy",
+    "iam:GetPolicyVersion",
+    "iam:GetRole",
+    "iam:GetRolePolicy",
+    "iam:ListAttachedRolePolicies",
+    "iam:ListRolePolicies",
+    "iam:ListRoles",
+)
 _ACTIONS: dict[str, tuple[str, ...]] = {
     "service-role/AWSLambdaBasicExecutionRole": _LOGS,
     "service-role/AWSLambdaSQSQueueExecutionRole": (
@@ -39,7 +49,38 @@ _ACTIONS: dict[str, tuple[str, ...]] = {
         "s3-object-lambda:Get*",
         "s3-object-lambda:List*",
     ),
-    "AWSLambda_FullAccess": ("lambda:*",),
+    "service-role/AWSLambdaVPCAccessExecutionRole": (
+        *_LOGS,
+        "ec2:CreateNetworkInterface",
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:DescribeSubnets",
+        "ec2:DeleteNetworkInterface",
+        "ec2:AssignPrivateIpAddresses",
+        "ec2:UnassignPrivateIpAddresses",
+    ),
+    "service-role/AWSLambdaRole": ("lambda:InvokeFunction",),
+    "AWSLambdaExecute": ("logs:*", "s3:GetObject", "s3:PutObject"),
+    "AWSXRayDaemonWriteAccess": (
+        "xray:PutTraceSegments",
+        "xray:PutTelemetryRecords",
+        "xray:GetSamplingRules",
+        "xray:GetSamplingTargets",
+        "xray:GetSamplingStatisticSummaries",
+    ),
+    "CloudWatchLogsFullAccess": ("logs:*",),
+    "CloudWatchLogsReadOnlyAccess": (
+        "logs:Describe*",
+        "logs:Get*",
+        "logs:List*",
+        "logs:StartQuery",
+        "logs:StopQuery",
+        "logs:TestMetricFilter",
+        "logs:FilterLogEvents",
+    ),
+    "IAMFullAccess": ("iam:*",),
+    "IAMReadOnlyAccess": ("iam:GenerateCredentialReport", "iam:Get*", "iam:List*"),
+    "AWSLambda_FullAccess": ("lambda:*", "iam:PassRole", *_ROLES_READ, *_LOGS_READ),
+    "AWSLambda_ReadOnlyAccess": ("lambda:Get*", "lambda:List*", *_ROLES_READ, *_LOGS_READ),
     "AdministratorAccess": ("*",),
 }
 
