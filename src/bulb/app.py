@@ -33,7 +33,10 @@ from bulb.gateway.options import GatewayOptions
 from bulb.gateway.sites import Site
 from bulb.http.message import Handler, Request, Response
 from bulb.http.server import HttpServer, serve_tcp
+from bulb.identity.authorizer import Authorizer
 from bulb.identity.credentials import Identities
+from bulb.identity.grants import CallerGrants
+from bulb.identity.needs import Needs
 from bulb.invoke.asynchronous import AsyncInvocations
 from bulb.invoke.concurrency import Concurrency, Limits
 from bulb.invoke.dispatcher import Dispatcher
@@ -47,8 +50,11 @@ from bulb.sandbox.host import SandboxHost
 from bulb.sandbox.model import Rung
 from bulb.services import lambda_, s3
 from bulb.services.iam.api import Iam
+from bulb.services.iam.needs import IamNeeds
 from bulb.services.logs.api import Logs
+from bulb.services.logs.needs import needs as logs_needs
 from bulb.services.sts.api import Sts
+from bulb.services.sts.needs import needs as sts_needs
 from bulb.storage.blobs import BlobStore
 from bulb.storage.database import Database
 from bulb.storage.outbox import Entry
@@ -285,6 +291,8 @@ class _House:
         async_invoker: AsyncInvoker = self.events
         # A service that functions can read from registers here before `resume`; none of those here is one yet.
         self.event_sources = lambda_.EventSources()
+        authorizer = self._authorizer()
+        self.authorizer = authorizer
         self.lambda_api = lambda_.LambdaApi(
             store=self.lambda_store,
             blobs=self.blobs,
@@ -304,9 +312,12 @@ class _House:
                 url_domain=self.config.url_domain,
                 url_one_permission=self.config.url_permissions == "one",
                 destinations=frozenset({"lambda", "s3", *self.further_destinations}),
+                may_assume=_by_lambda(authorizer) if authorizer is not None else None,
             ),
+            callers=authorizer,
         )
-        iam = Iam(self.database, self.identities.keys)
+        enforced = authorizer is not None
+        iam = Iam(self.database, self.identities.keys, policies_enforced=enforced)
         self.services: dict[str, object] = {
             "lambda": self.lambda_api,
             "s3": s3.S3Api(
@@ -314,10 +325,11 @@ class _House:
                 _S3Targets(self.lambda_api),
                 self.clock,
                 s3.IdentitySigners(self.identities, enforce=self.config.enforce_credentials),
+                authorizer.authorize if authorizer is not None else None,
             ),
             "logs": Logs(self.log_store),
             "iam": iam,
-            "sts": Sts(self.identities, iam, enforce=self.config.enforce_credentials),
+            "sts": Sts(self.identities, iam, enforce=self.config.enforce_credentials, policies_enforced=enforced),
         }
         if self.database.was_interrupted:
             # Unpacked packages are not synced: a power cut may have torn them. They are made again from their blobs.
@@ -331,6 +343,19 @@ class _House:
         await self.lambda_api.mapping_work.resume()
         for ref in await self.lambda_store.latest(_EXPECTED_FUNCTIONS):
             self.functions.prefetch(ref)
+
+    def _authorizer(self) -> Authorizer | None:
+        """None where policies are only stored: then nothing is evaluated."""
+        if self.config.policies != "enforced":
+            return None
+        needs: dict[str, Needs] = {
+            "lambda": lambda_.needs,
+            "s3": s3.needs,
+            "logs": logs_needs,
+            "iam": IamNeeds(self.database),
+            "sts": sts_needs,
+        }
+        return Authorizer(CallerGrants(self.database), needs, {"lambda": lambda_.Guards(self.lambda_store)})
 
     def _open_delivery(self) -> None:
         relay = Relay(
@@ -383,6 +408,7 @@ class _House:
                 hosts=frozenset({self.config.url_domain} if self.config.url_domain else ()),
             ),
             routes=routes,
+            authorizer=self.authorizer,
             access_log=access_log,
             sites=(Site(lambda_.URL_MARKER, lambda_.URL_PATH, "lambda", self.lambda_api.url_door.answer),),
         )
@@ -404,6 +430,10 @@ class _House:
                 await self.blobs.sweep()
             except Exception:
                 _log.exception("unused blobs could not be removed; trying again later")
+
+
+def _by_lambda(authorizer: Authorizer) -> Callable[[str], Awaitable[bool]]:
+    return lambda role_arn: authorizer.lets_assume(role_arn, "lambda.amazonaws.com")
 
 
 class _VersionSnapshots:

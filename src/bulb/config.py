@@ -20,6 +20,7 @@ Egress = Literal["nat", "none"]
 Isolation = Literal["best", "full", "userns", "plain"]
 Credentials = Literal["auto", "any", "required"]
 UrlPermissions = Literal["both", "one"]
+Policies = Literal["stored", "enforced"]
 
 _SWITCH = {"1": True, "true": True, "0": False, "false": False}
 _NOT_SETTINGS = {"interpreters", "surroundings"}
@@ -28,6 +29,7 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "egress": ("nat", "none"),
     "isolation": ("best", "full", "userns", "plain"),
     "credentials": ("auto", "any", "required"),
+    "policies": ("stored", "enforced"),
     "url_permissions": ("both", "one"),
 }
 _MOST = {"port": 65_535}
@@ -65,6 +67,8 @@ class Config:
     `database` is a SQLAlchemy URL; None means SQLite inside `data`. `isolation` other than `best` insists on that rung.
     `credentials` `any` takes every signature unlooked at, `required` only those of keys that were issued here, and
     `auto` is `any` on loopback and `required` wherever somebody else could reach the server.
+    `policies` `enforced` holds every call against the policies of its caller and of what it is about; `stored` keeps
+    them and lets everybody do everything in their account. Only who has proved who they are has policies.
     `url_domain` is a domain whose names `*.lambda-url.<region>.<domain>` lead here through a proxy that speaks TLS;
     function URLs are answered with it. `url_permissions` `one` asks callers of function URLs for
     `lambda:InvokeFunctionUrl` alone, `both` for `lambda:InvokeFunction` too.
@@ -82,6 +86,7 @@ class Config:
     egress: Egress = "nat"
     isolation: Isolation = "best"
     credentials: Credentials = "auto"
+    policies: Policies = "stored"
     region: str = "us-east-1"
     url_domain: str | None = None
     url_permissions: UrlPermissions = "both"
@@ -131,7 +136,16 @@ def load(flags: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> 
     for name, value in flags.items():
         if value is not None:
             chosen[name] = _value(name, value, "--" + name.replace("_", "-"))
-    return replace(Config(interpreters=interpreters, surroundings=_surroundings(environ)), **chosen)
+    return _consistent(replace(Config(interpreters=interpreters, surroundings=_surroundings(environ)), **chosen))
+
+
+def _consistent(config: Config) -> Config:
+    if config.policies == "enforced" and not config.enforce_credentials:
+        raise BulbError(
+            "--policies enforced needs --credentials required: whoever may say they are anybody would have anybody's "
+            "permissions"
+        )
+    return config
 
 
 def _surroundings(environ: Mapping[str, str]) -> Surroundings:

@@ -59,15 +59,25 @@ def by_service(s3: str, json_services: str, query_services: str) -> dict[str, tu
     }
 
 
-def signed(bulb: Running, service: str, method: str, path: str, body: bytes = b"", **headers: str) -> Message:
-    """A request signed with the operator's key by botocore's own signer."""
-    root = root_of(bulb)
+def signed(
+    bulb: Running,
+    service: str,
+    method: str,
+    path: str,
+    body: bytes = b"",
+    *,
+    keys: Keys | None = None,
+    region: str = "us-east-1",
+    **headers: str,
+) -> Message:
+    """A request signed by botocore's own signer, with the operator's key unless other `keys` are given."""
+    root = keys or root_of(bulb)
     request = AWSRequest(
         method, bulb.url + path, {name.replace("_", "-"): value for name, value in headers.items()}, body
     )
     request.headers["Host"] = urlsplit(bulb.url).netloc
     signer = S3SigV4Auth if service == "s3" else SigV4Auth
-    signer(Credentials(root["access_key"], root["secret_key"]), service, "us-east-1").add_auth(request)
+    signer(Credentials(root["access_key"], root["secret_key"]), service, region).add_auth(request)
     return Message(method, path, tuple((name, str(value)) for name, value in request.headers.items()), body)
 
 

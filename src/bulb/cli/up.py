@@ -44,6 +44,12 @@ DRAIN_S = 30.0
     help="Take any credentials, or only keys that were issued here and sign rightly (the first is in root-key.json in "
     "the data folder); `auto` takes any on loopback alone.  [default: auto]",
 )
+@click.option(
+    "--policies",
+    type=click.Choice(["stored", "enforced"]),
+    help="Hold every call against IAM policies and those of resources, or only store them; `enforced` needs "
+    "`--credentials required`.  [default: stored]",
+)
 @click.option("--region", help="Region of requests that carry no signature.  [default: us-east-1]")
 @click.option(
     "--url-domain",

@@ -10,13 +10,16 @@ from typing import Protocol
 from bulb.core.calls import Call, Caller
 from bulb.core.clock import iso_millis
 from bulb.identity import needs
+from bulb.identity.conditions import Context
 from bulb.identity.decisions import Asking, Refusal, Statements, decide, refused
 from bulb.identity.documents import statements_of
+from bulb.identity.evaluation import Principal, Verdict, evaluate
 from bulb.identity.grants import CallerGrants, Grants
 from bulb.identity.needs import Need, Needs
 from bulb.wire.catalog import SERVICES
 
 _ASSUME_ROLE = "sts:AssumeRole"
+_NOBODY = "-"
 
 
 class ResourcePolicies(Protocol):
@@ -46,36 +49,41 @@ class Authorizer:
         grants = await self._grants.of(call.caller)
         known = _known_of(call, grants)
         for need in wanted:
-            refusal = await self._decide(call.caller, grants, need, known)
+            refusal = _decided(call.caller, grants, need, await self._guard(need), known)
             if refusal is not None:
                 is_query = call.service in SERVICES and SERVICES[call.service].protocols[0] == "query"
                 raise refused(call.caller.arn, need, refusal, call.service, is_query=is_query)
         if wanted[0].acts_there:
             call.acting_in = wanted[0].owner(call.caller.account)
 
-    async def permits(self, caller: Caller, need: Need, known: Mapping[str, str | Sequence[str]]) -> bool:
-        """May the caller? `known` has the condition keys of the request."""
+    async def permits(self, caller: Caller, need: Need, guard: Statements, known: Context) -> bool:
+        """May the caller, where `guard` has the policy of the resource and `known` the request's condition keys?"""
         grants = await self._grants.of(caller)
-        return await self._decide(caller, grants, need, {**known, **_known_of_caller(caller, grants)}) is None
+        return _decided(caller, grants, need, guard, {**known, **_known_of_caller(caller, grants)}) is None
 
-    async def _decide(
-        self, caller: Caller, grants: Grants, need: Need, known: Mapping[str, str | Sequence[str]]
-    ) -> Refusal | None:
-        asking = Asking(
-            arn=caller.arn,
-            account=None if caller.is_anonymous else caller.account,
-            own=grants.statements,
-            session=statements_of(caller.session_policy) if caller.session_policy is not None else None,
-            is_root=grants.is_root and not caller.is_anonymous,
-        )
-        context = {**known, "aws:resourceaccount": need.owner(caller.account), **need.context}
-        return decide(asking, need, await self._guard(need), context)
+    async def lets_assume(self, role_arn: str, service: str) -> bool:
+        """Does the trust policy of the role let a service assume it?"""
+        trust = await self._grants.trust(role_arn)
+        return evaluate(trust, _ASSUME_ROLE, role_arn, {}, Principal(service=service)) is Verdict.ALLOW
 
     async def _guard(self, need: Need) -> Statements:
         if need.action == _ASSUME_ROLE:
             return await self._grants.trust(need.resource)
         guards = self._guards.get(need.resource.split(":", 3)[2]) if need.resource.startswith("arn:") else None
         return await guards.guarding(need.resource) if guards is not None else ()
+
+
+def _decided(caller: Caller, grants: Grants, need: Need, guard: Statements, known: Context) -> Refusal | None:
+    asking = Asking(
+        # Policies of resources may name who is gone, or a role by a path that it does not have.
+        arn=caller.arn if grants.keys else _NOBODY,
+        account=None if caller.is_anonymous else caller.account,
+        own=grants.statements,
+        session=statements_of(caller.session_policy) if caller.session_policy is not None else None,
+        is_root=grants.is_root and not caller.is_anonymous,
+    )
+    context = {**known, "aws:resourceaccount": need.owner(caller.account), **need.context}
+    return decide(asking, need, guard, context)
 
 
 def _known_of(call: Call, grants: Grants) -> dict[str, str | Sequence[str]]:

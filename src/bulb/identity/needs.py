@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from bulb.core.calls import Call
+from bulb.core.ids import ACCOUNT_ID
 
 _ACCOUNT = 4
 
@@ -31,7 +32,8 @@ class Need:
     def owner(self, caller_account: str) -> str:
         """The account of the resource; the caller's where its ARN names none."""
         parts = self.resource.split(":", _ACCOUNT + 1)
-        return (parts[_ACCOUNT] if len(parts) > _ACCOUNT else "") or caller_account
+        named = parts[_ACCOUNT] if len(parts) > _ACCOUNT else ""
+        return named if ACCOUNT_ID.match(named) else caller_account
 
 
 class Needs(Protocol):

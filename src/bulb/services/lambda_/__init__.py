@@ -6,8 +6,10 @@ from bulb.services.lambda_.api import LambdaApi
 from bulb.services.lambda_.catalog import Catalog
 from bulb.services.lambda_.downloads import PATH as CODE_DOWNLOAD_PATH
 from bulb.services.lambda_.event_rules import EventRules
+from bulb.services.lambda_.guards import Guards
 from bulb.services.lambda_.mappings import EventSource, EventSourceMapping, EventSources
 from bulb.services.lambda_.model import FunctionRecord
+from bulb.services.lambda_.needs import needs
 from bulb.services.lambda_.options import LambdaOptions
 from bulb.services.lambda_.packages import ObjectReader, Packages
 from bulb.services.lambda_.sources import SourceWatch
@@ -27,10 +29,12 @@ __all__ = [
     "EventSourceMapping",
     "EventSources",
     "FunctionRecord",
+    "Guards",
     "LambdaApi",
     "LambdaOptions",
     "LambdaStore",
     "ObjectReader",
     "Packages",
     "SourceWatch",
+    "needs",
 ]

@@ -2,6 +2,7 @@
 
 import os
 import platform
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from bulb.core.limits import ACCOUNT_CONCURRENCY
@@ -22,6 +23,7 @@ class LambdaOptions:
     `url_domain` is the domain below which function URLs are hosts; `url_one_permission` asks their callers only for
     `lambda:InvokeFunctionUrl`, as AWS did until October 2025.
     `destinations` are the services that take deliveries about asynchronous events.
+    `may_assume` says whether the role of an ARN lets Lambda assume it; None where any role will do.
     """
 
     architectures: tuple[str, ...] = field(default_factory=_machine)
@@ -33,3 +35,4 @@ class LambdaOptions:
     url_domain: str | None = None
     url_one_permission: bool = False
     destinations: frozenset[str] = frozenset({"lambda", "s3"})
+    may_assume: Callable[[str], Awaitable[bool]] | None = None

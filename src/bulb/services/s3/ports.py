@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from bulb.core.calls import Call
 from bulb.core.errors import AwsError
 from bulb.core.ids import ACCOUNT_ID, DEFAULT_ACCOUNT
 from bulb.services.s3 import errors
@@ -22,6 +23,8 @@ class PostSigner:
     account: str
     user_id: str
     secret: str | None
+    arn: str = ""
+    session_policy: str | None = None
 
 
 class PostSigners(Protocol):
@@ -32,6 +35,13 @@ class PostSigners(Protocol):
 
     def anonymous(self) -> PostSigner:
         """The account of an unsigned form. Raises AwsError AccessDenied when credentials are enforced."""
+
+
+class Permits(Protocol):
+    """Whoever weighs policies, for the one operation whose caller the gateway does not know."""
+
+    async def __call__(self, call: Call) -> None:
+        """Raise the AwsError of a refusal."""
 
 
 class Identity(Protocol):
@@ -48,6 +58,14 @@ class Identity(Protocol):
     @property
     def secret(self) -> str | None:
         """The secret key, or None when it is not known here."""
+
+    @property
+    def arn(self) -> str:
+        """Of the user, or of the role session."""
+
+    @property
+    def session_policy(self) -> str | None:
+        """The document that limits a session."""
 
 
 class Identities(Protocol):
@@ -68,7 +86,8 @@ class IdentitySigners:
         """The signer; without `enforce` its secret is kept back, so that nothing is verified."""
         identity = self._identities.resolve(access_key, session_token, now)
         if identity is not None and (identity.secret is not None or not self._enforce):
-            return PostSigner(identity.account, identity.user_id, identity.secret if self._enforce else None)
+            secret = identity.secret if self._enforce else None
+            return PostSigner(identity.account, identity.user_id, secret, identity.arn, identity.session_policy)
         if self._enforce:
             message = "The AWS Access Key Id you provided does not exist in our records."
             raise AwsError("InvalidAccessKeyId", message, status=403)

@@ -13,10 +13,12 @@ from bulb.core.calls import Answer, Call
 from bulb.core.errors import AwsError, NotSupported
 from bulb.core.ids import ACCOUNT_ID, DEFAULT_ACCOUNT
 from bulb.identity.credentials import Identities
+from bulb.identity.policy import check_policy
 from bulb.identity.sessions import Credentials
 
 _HOUR_S, _HALF_DAY_S = 3_600, 43_200
 _CHAINED_S = 3_600  # the most a role session may ask for when it assumes a role itself
+_SESSION_POLICY_CHARACTERS = 2_048
 _ACCESS_KEY = re.compile(r"\A(?:AKIA|ASIA)[A-Z2-7]{16}\Z")
 
 
@@ -40,9 +42,14 @@ class Roles(Protocol):
 
 
 class Sts:
-    """STS over `identities`. With `enforce`, only roles that exist can be assumed."""
+    """STS over `identities`. With `enforce`, only roles that exist can be assumed; with `policies_enforced`, sessions
+    can be limited by a policy of their own.
+    """
 
-    def __init__(self, identities: Identities, roles: Roles, *, enforce: bool = False) -> None:
+    def __init__(
+        self, identities: Identities, roles: Roles, *, enforce: bool = False, policies_enforced: bool = False
+    ) -> None:
+        self._policies_enforced = policies_enforced
         self._identities = identities
         self._roles = roles
         self._enforce = enforce
@@ -57,7 +64,8 @@ class Sts:
     async def assume_role(self, call: Call) -> Answer:
         """AssumeRole."""
         params = call.params
-        _refuse_unacted(params, ("Policy", "PolicyArns", "Tags", "TransitiveTagKeys", "SerialNumber", "SourceIdentity"))
+        _refuse_unacted(params, ("PolicyArns", "Tags", "TransitiveTagKeys", "SerialNumber", "SourceIdentity"))
+        policy = self._session_policy(params)
         role_arn, session_name = params["RoleArn"], params["RoleSessionName"]
         duration_s = params.get("DurationSeconds", _HOUR_S)
         role = await self._role(call, role_arn)
@@ -68,7 +76,12 @@ class Sts:
             message = "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
             raise AwsError("ValidationError", message)
         issued = self._identities.sessions.issue(
-            role_arn, session_name, duration_s, call.now, known_role_id=role.id if role is not None else None
+            role_arn,
+            session_name,
+            duration_s,
+            call.now,
+            known_role_id=role.id if role is not None else None,
+            policy=policy,
         )
         identity = self._identities.resolve(issued.access_key, issued.token, call.now)
         assert identity is not None
@@ -100,6 +113,19 @@ class Sts:
         if self._enforce or _ACCESS_KEY.match(access_key):
             raise AwsError("ValidationError", "Access key is not known to this server")
         return {"Account": DEFAULT_ACCOUNT}
+
+    def _session_policy(self, params: dict[str, Any]) -> str | None:
+        """Raises AwsError MalformedPolicyDocument, PackedPolicyTooLarge, and NotSupported where it would not count."""
+        policy: str | None = params.get("Policy")
+        if policy is None:
+            return None
+        if not self._policies_enforced:
+            raise NotSupported("Policy of STS requests where policies are not enforced")
+        check_policy(policy)
+        if len(policy) > _SESSION_POLICY_CHARACTERS:
+            message = f"Packed policy consumes more than {_SESSION_POLICY_CHARACTERS} characters."
+            raise AwsError("PackedPolicyTooLarge", message)
+        return policy
 
     async def _role(self, call: Call, role_arn: str) -> Role | None:
         parsed = parse_arn(role_arn)

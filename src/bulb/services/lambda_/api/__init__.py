@@ -32,7 +32,7 @@ from bulb.services.lambda_.mappings import EventSources
 from bulb.services.lambda_.options import LambdaOptions
 from bulb.services.lambda_.packages import Packages
 from bulb.services.lambda_.store import LambdaStore
-from bulb.services.lambda_.urls.access import UrlAccess
+from bulb.services.lambda_.urls.access import Callers, UrlAccess
 from bulb.services.lambda_.urls.door import UrlDoor
 from bulb.services.lambda_.urls.registry import UrlRegistry
 from bulb.storage.blobs import BlobStore
@@ -56,7 +56,9 @@ class LambdaApi:
         traces: Traces,
         clock: Clock,
         options: LambdaOptions,
+        callers: Callers | None = None,
     ) -> None:
+        """`callers` weighs the policies of who signs requests at function URLs; None where policies are only stored."""
         self._downloads = CodeDownloads(blobs, options.code_url_key, clock)
         attached = AttachedLayers(store, packages)
         functions = FunctionOperations(store, activator, packages, self._downloads, attached, options)
@@ -100,7 +102,7 @@ class LambdaApi:
 
         self.s3_may_invoke = permissions.s3_may_invoke
         self.policy_of = permissions.policy_of
-        access = UrlAccess(one_permission=options.url_one_permission)
+        access = UrlAccess(callers, one_permission=options.url_one_permission)
         self.url_door = UrlDoor(UrlRegistry(store), access, catalog, invoker, traces, options.url_domain)
 
     def _add(self, group: object) -> None:

@@ -46,7 +46,7 @@ class CodeOperations:
             raise errors.function_not_found(names.target(call).key)
         rules.check_updatable(current, params.get("RevisionId"))  # before the upload is unpacked; `decide` decides
         code_signing.check_deployable(await self._store.code_signing.of_function(key_of(ref)), key_of(ref))
-        code = await self._packages.accept(call.account, call.region, params)
+        code = await self._packages.accept(call.caller.account, call.region, params)
         await self._attached.check_size(code, current.definition.layers)
 
         def decide(record: FunctionRecord) -> FunctionRecord:

@@ -1,6 +1,8 @@
 """Create, read, change, delete: the configuration side of a function."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from bulb.core.calls import Answer, Call
 from bulb.core.ids import request_id
@@ -43,6 +45,7 @@ class FunctionOperations:
         unsupported.check_configuration(params)
         check_dead_letter(params.get("DeadLetterConfig"), self._options.destinations)
         draft = rules.draft(target.key.name, params, self._options.architectures)
+        await self._check_role(params)
         ref = target.key.version(LATEST)
         if await self._store.find(ref) is not None:  # before the upload is unpacked; `create` decides
             raise errors.already_exists(target.key)
@@ -51,7 +54,7 @@ class FunctionOperations:
                 raise code_signing.cannot_attach(signing)
             code_signing.check_deployable(config, target.key)
         layers = await self._attached.chosen(call) or ()
-        code = await self._packages.accept(call.account, call.region, params["Code"])
+        code = await self._packages.accept(call.caller.account, call.region, params["Code"])
         await self._attached.check_size(code, layers)
         definition = replace(draft.with_code(code, request_id()), layers=layers)
         snapstart.check(definition, self._options.no_snapshots)
@@ -113,6 +116,7 @@ class FunctionOperations:
         key = names.latest_target(call)
         unsupported.check_configuration(params)
         check_dead_letter(params.get("DeadLetterConfig"), self._options.destinations)
+        await self._check_role(params)
         layers = await self._attached.chosen(call)
         current = await self._store.find(key.version(LATEST))
         if current is not None:
@@ -150,6 +154,12 @@ class FunctionOperations:
         ref = key.version(version)
         if await self._store.versions.delete(ref):
             self._activator.removed([ref])
+
+    async def _check_role(self, params: Mapping[str, Any]) -> None:
+        """Raises InvalidParameterValueException for a role that Lambda is not let into."""
+        role, may_assume = params.get("Role"), self._options.may_assume
+        if role and may_assume is not None and not await may_assume(role):
+            raise errors.invalid("The role defined for the function cannot be assumed by Lambda.")
 
     async def _find(self, call: Call) -> tuple[names.Target, FunctionRecord]:
         target = names.target(call)

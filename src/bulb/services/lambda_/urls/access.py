@@ -11,33 +11,38 @@ from bulb.core.calls import Caller
 from bulb.core.clock import iso_millis
 from bulb.http.message import Request
 from bulb.identity.conditions import Context
-from bulb.identity.evaluation import ANYBODY, Principal, Statement, Verdict, evaluate
+from bulb.identity.decisions import Asking, Statements, decide
+from bulb.identity.evaluation import ANYBODY, Statement, Verdict, evaluate
+from bulb.identity.needs import Need
 from bulb.services.lambda_.urls.model import FunctionUrl
 
 _URL_ACTION = "lambda:InvokeFunctionUrl"
 _INVOKE_ACTION = "lambda:InvokeFunction"
 
 
-class CallerPolicies(Protocol):
-    """What the policies of callers themselves say (identity/)."""
+class Callers(Protocol):
+    """Whoever weighs policies (identity/)."""
 
-    async def verdict(self, caller: Caller, action: str, resource: str, context: Context) -> Verdict | None:
-        """Of all policies attached to the caller."""
+    async def permits(self, caller: Caller, need: Need, guard: Statements, known: Context) -> bool:
+        """May the caller, where `guard` has the policy of the resource and `known` the request's condition keys?"""
 
 
 class TrustedCallers:
     """Callers whose own policies nobody looks at: they may do everything that their account may."""
 
-    async def verdict(self, caller: Caller, action: str, resource: str, context: Context) -> Verdict | None:
-        """Always Allow."""
-        return Verdict.ALLOW
+    async def permits(self, caller: Caller, need: Need, guard: Statements, known: Context) -> bool:
+        """At home unless the policy of the resource denies it, elsewhere if it allows it."""
+        return decide(Asking(caller.arn, caller.account, own=_EVERYTHING), need, guard, known) is None
+
+
+_EVERYTHING: Statements = ({"Effect": "Allow", "Action": "*", "Resource": "*"},)
 
 
 class UrlAccess:
     """Decides who may call."""
 
-    def __init__(self, callers: CallerPolicies | None = None, *, one_permission: bool = False) -> None:
-        self._callers: CallerPolicies = callers or TrustedCallers()
+    def __init__(self, callers: Callers | None = None, *, one_permission: bool = False) -> None:
+        self._callers: Callers = callers or TrustedCallers()
         self._actions = (_URL_ACTION,) if one_permission else (_URL_ACTION, _INVOKE_ACTION)
 
     def anybody_may(self, url: FunctionUrl, statements: Sequence[Statement], request: Request, now: float) -> bool:
@@ -46,18 +51,12 @@ class UrlAccess:
         return all(evaluate(statements, action, url.arn, context, ANYBODY) is Verdict.ALLOW for action in self._actions)
 
     async def caller_may(
-        self, url: FunctionUrl, statements: Sequence[Statement], caller: Caller, request: Request, now: float
+        self, url: FunctionUrl, statements: Statements, caller: Caller, request: Request, now: float
     ) -> bool:
         """Does the policy let the caller in, or do the caller's own, where both are of one account? Else both must."""
         context = _context(url, request, caller, now)
-        principal = Principal(caller.arn, caller.account)
         for action in self._actions:
-            resource = evaluate(statements, action, url.arn, context, principal)
-            own = await self._callers.verdict(caller, action, url.arn, context)
-            if Verdict.DENY in (resource, own):
-                return False
-            allowed = [resource is Verdict.ALLOW, own is Verdict.ALLOW]
-            if not (any(allowed) if caller.account == url.key.account else all(allowed)):
+            if not await self._callers.permits(caller, Need(action, url.arn), statements, context):
                 return False
         return True
 

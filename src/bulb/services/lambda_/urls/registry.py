@@ -5,6 +5,7 @@ Kept until the next commit that changes the function, one of its aliases, polici
 
 from dataclasses import dataclass
 
+from bulb.identity.documents import judged
 from bulb.identity.evaluation import Statement
 from bulb.services.lambda_.model import FunctionKey
 from bulb.services.lambda_.store import LambdaStore
@@ -44,7 +45,8 @@ class UrlRegistry:
         if url is None:
             return None
         policy = await self._store.policies.find(url.key, url.alias)
-        route = Route(url, policy.statements if policy is not None else ())
+        statements = judged(policy.statements, policy.head.get("Version")) if policy is not None else ()
+        route = Route(url, statements)
         if changes == self._changes:
             self._keep(route)
         return route

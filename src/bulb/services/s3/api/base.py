@@ -7,7 +7,7 @@ from bulb.core.clock import Clock
 from bulb.core.errors import AwsError
 from bulb.services.s3 import errors
 from bulb.services.s3.model import Bucket, ObjectVersion, Origin, moment, owner_id
-from bulb.services.s3.ports import NotificationTargets, PostSigners
+from bulb.services.s3.ports import NotificationTargets, Permits, PostSigners
 from bulb.services.s3.rules import check_key, refuse_unsupported
 from bulb.services.s3.store import S3Store
 from bulb.wire.errors import HOST_ID
@@ -16,8 +16,18 @@ from bulb.wire.errors import HOST_ID
 class Operations:
     """The store and the neighbours an operation works with."""
 
-    def __init__(self, store: S3Store, targets: NotificationTargets, clock: Clock, signers: PostSigners) -> None:
-        """Take `signers` for form uploads, whose signatures the gateway does not see."""
+    def __init__(
+        self,
+        store: S3Store,
+        targets: NotificationTargets,
+        clock: Clock,
+        signers: PostSigners,
+        permits: Permits | None = None,
+    ) -> None:
+        """Take `signers` for form uploads, whose signatures the gateway does not see, and `permits` for what these
+        may do; None where policies are only stored.
+        """
+        self._permits = permits
         self._store = store
         self._targets = targets
         self._clock = clock

@@ -67,8 +67,17 @@ class PostOperations(Operations):
         key = _key(form)
         permission = self._permission(form, name, key)
         signer = permission.signer
-        caller = Caller(signer.account, permission.access_key, "", signer.user_id, call.caller.source_ip)
+        caller = Caller(
+            signer.account,
+            permission.access_key,
+            signer.arn,
+            signer.user_id,
+            call.caller.source_ip,
+            signer.session_policy,
+        )
         call = replace(call, caller=caller, params={"Bucket": name})
+        if self._permits is not None:
+            await self._permits(replace(call, operation="PutObject", params={"Bucket": name, "Key": key}))
         bucket = await self._bucket(call)
         params = _parameters(form)
         refuse_unsupported(params)
