@@ -306,7 +306,7 @@ class _House:
             traces=self.traces,
             clock=self.clock,
             options=lambda_.LambdaOptions(
-                no_snapshots=self.snapshots.unavailable,
+                no_snapshots=self.snapshots.lacks,
                 account_concurrency=self.config.account_concurrency,
                 policies_enforced=self.config.enforce_credentials,
                 url_domain=self.config.url_domain,

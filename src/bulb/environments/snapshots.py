@@ -57,9 +57,9 @@ class Snapshots:
         self._ending: set[asyncio.Task[None]] = set()
 
     @property
-    def unavailable(self) -> str | None:
-        """Why this machine cannot do it, None where it can."""
-        return None if self._sandboxes.makes_templates else "it needs full isolation and user namespaces"
+    def lacks(self) -> str | None:
+        """What this machine has not got for it, None where it has all."""
+        return None if self._sandboxes.makes_templates else "full isolation and user namespaces"
 
     async def make(self, spec: FunctionSpec) -> str | None:
         """Run the version's init and keep the moment after it. Why that failed, or None.

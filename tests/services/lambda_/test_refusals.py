@@ -257,6 +257,14 @@ def test_code_storage_is_limited(tmp_path: Path) -> None:
         assert refused(room.create, name="three") == expected
 
 
+def test_snapshots_are_refused_where_they_cannot_be_made(tmp_path: Path) -> None:
+    wanted: dict[str, Any] = {"SnapStart": {"ApplyOn": "PublishedVersions"}}
+    with open_room(tmp_path, no_snapshots="full isolation") as room:
+        for runtime, missing in (("python3.12", "without full isolation"), ("java21", "of java21 functions")):
+            expected = ("NotImplementedException", f"Bulb does not support SnapStart {missing} yet.", 501)
+            assert refused(room.create, Runtime=runtime, **wanted) == expected
+
+
 FAMILIES: list[tuple[str, dict[str, Any]]] = [
     ("list_capacity_providers", {}),
     ("get_function_scaling_config", {"FunctionName": "f", "Qualifier": "1"}),

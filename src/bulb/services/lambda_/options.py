@@ -18,8 +18,8 @@ def _machine() -> tuple[str, ...]:
 @dataclass(frozen=True, slots=True)
 class LambdaOptions:
     """`architectures` are those functions may ask for. `code_url_key` signs download links; a fresh one with each
-    process means that links end with it. `policies_enforced` makes S3 need a permission to invoke. `no_snapshots` says
-    why SnapStart is not to be had, None where it is.
+    process means that links end with it. `policies_enforced` makes S3 need a permission to invoke. `no_snapshots` is
+    what this machine lacks for SnapStart, None where it has all.
     `url_domain` is the domain below which function URLs are hosts; `url_one_permission` asks their callers only for
     `lambda:InvokeFunctionUrl`, as AWS did until October 2025.
     `destinations` are the services that take deliveries about asynchronous events.

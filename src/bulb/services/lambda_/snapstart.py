@@ -21,8 +21,8 @@ def applies(config: Mapping[str, Any]) -> bool:
     return config.get("ApplyOn") == "PublishedVersions"
 
 
-def check(definition: Definition, unavailable: str | None) -> None:
-    """Refuse a definition that cannot start from a snapshot. `unavailable` says why this server has none.
+def check(definition: Definition, missing: str | None) -> None:
+    """Refuse a definition that cannot start from a snapshot. `missing` is what this server lacks for it.
 
     Raises InvalidParameterValueException for what AWS refuses too, NotSupported for what only Bulb does.
     """
@@ -30,15 +30,15 @@ def check(definition: Definition, unavailable: str | None) -> None:
         return
     runtime = RUNTIMES[definition.runtime]
     if runtime.family in ("java", "dotnet"):
-        raise NotSupported(f"SnapStart of {definition.runtime}: only Python processes can be copied here")
+        raise NotSupported(f"SnapStart of {definition.runtime} functions")
     if runtime.family != "python" or tuple(map(int, runtime.version.split("."))) < _FIRST_PYTHON:
         raise errors.invalid(f"{definition.runtime} is not supported for SnapStart enabled functions.")
     if definition.ephemeral_mb > MIN_TMP_MB:
         raise errors.invalid(
             f"SnapStart is not supported for functions with ephemeral storage greater than {MIN_TMP_MB} MB."
         )
-    if unavailable is not None:
-        raise NotSupported(f"SnapStart on this server: {unavailable}")
+    if missing is not None:
+        raise NotSupported(f"SnapStart without {missing}")
 
 
 def starts_from_snapshot(record: FunctionRecord) -> bool:
