@@ -33,6 +33,17 @@ class SystemClock:
         await asyncio.sleep(seconds)
 
 
+async def sleep_unless(woken: asyncio.Event, clock: Clock, seconds: float) -> None:
+    """Return when `woken` is set, or `seconds` of the clock have passed."""
+    waking = asyncio.ensure_future(woken.wait())
+    timer = asyncio.ensure_future(clock.sleep(seconds))
+    try:
+        await asyncio.wait((waking, timer), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waking.cancel()
+        timer.cancel()
+
+
 def iso_millis(unix_seconds: float) -> str:
     """`2025-11-24T23:11:08.123Z`."""
     moment = datetime.fromtimestamp(unix_seconds, UTC)

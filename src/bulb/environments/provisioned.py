@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from bulb.core.clock import Clock
+from bulb.core.clock import Clock, sleep_unless
 from bulb.core.errors import AwsError, BulbError
 from bulb.core.facts import ConcurrencyProvisioned, Facts, FunctionRef
 from bulb.environments.environment import Environment
@@ -213,21 +213,11 @@ class ProvisionedEnvironments:
                 self._tidy()
             except Exception:
                 _log.exception("provisioned environments could not be looked after; trying again")
-            await self._sleep(min([_TICK_S, *self._waits()]))
+            await sleep_unless(self._wake, self._clock, min([_TICK_S, *self._waits()]))
 
     def _waits(self) -> Iterable[float]:
         now = self._clock.now()
         return [max(shelf.again_at - now, 0.02) for shelf in self._shelves.values() if shelf.again_at > now]
-
-    async def _sleep(self, seconds: float) -> None:
-        """Until something happened, or `seconds` of the clock have passed."""
-        woken = asyncio.ensure_future(self._wake.wait())
-        timer = asyncio.ensure_future(self._clock.sleep(seconds))
-        try:
-            await asyncio.wait((woken, timer), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            woken.cancel()
-            timer.cancel()
 
     def _tidy(self) -> None:
         for ref, shelf in list(self._shelves.items()):

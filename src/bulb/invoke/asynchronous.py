@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from bulb.core.arn import parse_arn
-from bulb.core.clock import Clock
+from bulb.core.clock import Clock, sleep_unless
 from bulb.core.errors import AwsError
 from bulb.core.facts import AsyncEventDropped, AsyncEventReceived, Facts, FunctionRef
 from bulb.core.ids import hex_id, request_id, trace_id
@@ -142,17 +142,7 @@ class AsyncInvocations:
             except Exception:
                 _log.exception("the asynchronous queue could not be read; trying again")
                 wait = 1.0
-            await self._sleep(wait)
-
-    async def _sleep(self, seconds: float) -> None:
-        """Until something was put or ended, or `seconds` of the clock have passed."""
-        woken = asyncio.ensure_future(self._wake.wait())
-        timer = asyncio.ensure_future(self._clock.sleep(seconds))
-        try:
-            await asyncio.wait((woken, timer), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            woken.cancel()
-            timer.cancel()
+            await sleep_unless(self._wake, self._clock, wait)
 
     async def _take_due(self) -> float:
         """Start what is due and has room. Seconds until it is worth looking again."""

@@ -12,7 +12,6 @@ import hashlib
 import importlib.util
 import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from bulb.core.errors import BulbError
+from bulb.runtimes.building import run
 from bulb.runtimes.catalogue import RUNTIMES, Runtime
 from bulb.runtimes.interpreters import Interpreter
 from bulb.runtimes.java import fill_java
@@ -42,7 +42,6 @@ _BUNDLED = {
     "six": "six",
 }
 _LEFT_OUT = shutil.ignore_patterns("__pycache__", "tests")
-_BUILD_TIMEOUT_S = 60
 # Without `site`: its packages, and whatever their .pth files run, are the machine's own and no business of a function.
 PYTHON_FLAGS = ("-S",)
 
@@ -221,20 +220,7 @@ def _link_or_copy(source: str, target: str) -> None:
 def _write_byte_code(directory: Path, interpreter: Interpreter) -> None:
     """Import once what a zygote imports: this writes the byte code, and shows that the interpreter can do it."""
     program = f"import sys; sys.path.insert(0, {str(directory)!r}); import bulb_runtime; bulb_runtime.prepare_sdk()"
-    try:
-        done = subprocess.run(  # noqa: S603 - the interpreter that was verified
-            (str(interpreter.executable), *PYTHON_FLAGS, "-c", program),
-            capture_output=True,
-            text=True,
-            timeout=_BUILD_TIMEOUT_S,
-            env={"PATH": os.defpath, "LANG": "C.UTF-8"},
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        raise BulbError(f"{interpreter.executable} cannot be run for {interpreter.runtime}: {error}") from error
-    if done.returncode != 0:
-        lines = done.stderr.strip().splitlines() or ["no message"]
-        raise BulbError(f"{interpreter.executable} cannot run {interpreter.runtime}: {lines[-1]}")
+    run(interpreter, str(interpreter.executable), *PYTHON_FLAGS, "-c", program)
 
 
 def _make_readable(directory: Path) -> None:

@@ -1,17 +1,15 @@
 """Java's runtime directory: our loop, compiled by the development kit that will run it."""
 
-import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from bulb.core.errors import BulbError
+from bulb.runtimes.building import run
 from bulb.runtimes.interpreters import Interpreter
 
 JAR = "bulb-runtime.jar"
-_BUILD_TIMEOUT_S = 120
 
 
 def fill_java(directory: Path, files: Sequence[Path], interpreter: Interpreter) -> None:
@@ -26,28 +24,11 @@ def fill_java(directory: Path, files: Sequence[Path], interpreter: Interpreter) 
         )
     sources = [str(file) for file in files if file.suffix == ".java"]
     with tempfile.TemporaryDirectory() as classes:
-        _run(interpreter, str(tools / "javac"), "-encoding", "UTF-8", "-proc:none", "-d", classes, *sources)
-        _run(interpreter, str(tools / "jar"), "--create", "--file", str(directory / JAR), "-C", classes, ".")
+        run(interpreter, str(tools / "javac"), "-encoding", "UTF-8", "-proc:none", "-d", classes, *sources)
+        run(interpreter, str(tools / "jar"), "--create", "--file", str(directory / JAR), "-C", classes, ".")
     (directory / JAR).chmod(0o644)
     for file in files:
         if file.suffix != ".java":
             shutil.copyfile(file, directory / file.name)
             (directory / file.name).chmod(0o755)
     directory.chmod(0o755)
-
-
-def _run(interpreter: Interpreter, *command: str) -> None:
-    try:
-        done = subprocess.run(  # noqa: S603 - the kit that was verified
-            command,
-            capture_output=True,
-            text=True,
-            timeout=_BUILD_TIMEOUT_S,
-            env={"PATH": os.defpath, "LANG": "C.UTF-8"},
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        raise BulbError(f"{command[0]} cannot be run for {interpreter.runtime}: {error}") from error
-    if done.returncode != 0:
-        lines = done.stderr.strip().splitlines() or ["no message"]
-        raise BulbError(f"{command[0]} cannot build for {interpreter.runtime}: {lines[0]}")

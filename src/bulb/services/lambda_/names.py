@@ -105,6 +105,17 @@ def _reachable(call: Call, text: str) -> Parts:
     return parts
 
 
+def function_target(call: Call) -> FunctionKey:
+    """The function of a call that is about all its versions. Raises InvalidParameterValueException for one of them."""
+    found = target(call)
+    if found.qualifier is not None:
+        raise errors.invalid(
+            "This operation is permitted on Lambda functions only. Aliases and versions do not support this operation. "
+            "Please specify either a function name or an unqualified function ARN."
+        )
+    return found.key
+
+
 def latest_target(call: Call) -> FunctionKey:
     """The function of a call that can only be about `$LATEST`. Raises ResourceNotFoundException for other versions."""
     found = target(call)

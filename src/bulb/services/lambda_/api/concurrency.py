@@ -24,7 +24,7 @@ class ConcurrencyOperations:
 
     async def put_function_concurrency(self, call: Call) -> Answer:
         """Reserve; counts when this answers. What runs goes on."""
-        key, executions = _function(call), call.params["ReservedConcurrentExecutions"]
+        key, executions = names.function_target(call), call.params["ReservedConcurrentExecutions"]
         await self._store.reserve(key, executions, self._options.account_concurrency)
         await self._allotments.refresh(key)
         return {"ReservedConcurrentExecutions": executions}
@@ -39,7 +39,7 @@ class ConcurrencyOperations:
 
     async def delete_function_concurrency(self, call: Call) -> Answer:
         """Share the common pool again."""
-        key = _function(call)
+        key = names.function_target(call)
         await self._store.reserve(key, None, self._options.account_concurrency)
         await self._allotments.refresh(key)
         return {}
@@ -100,13 +100,3 @@ class ConcurrencyOperations:
             **state(shares, self._allotments.allocations(key, shares)),
             "LastModified": changed.strftime("%Y-%m-%dT%H:%M:%S+0000"),
         }
-
-
-def _function(call: Call) -> FunctionKey:
-    target = names.target(call)
-    if target.qualifier is not None:
-        raise errors.invalid(
-            "This operation is permitted on Lambda functions only. Aliases and versions do not support this operation. "
-            "Please specify either a function name or an unqualified function ARN."
-        )
-    return target.key

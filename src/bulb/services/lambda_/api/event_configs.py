@@ -6,7 +6,7 @@ from typing import Any
 from bulb.core.calls import Answer, Call
 from bulb.services.lambda_ import errors, event_configs, names, paging
 from bulb.services.lambda_.event_configs import Destinations, EventConfig
-from bulb.services.lambda_.model import LATEST, FunctionKey
+from bulb.services.lambda_.model import LATEST
 from bulb.services.lambda_.options import LambdaOptions
 from bulb.services.lambda_.store import LambdaStore
 
@@ -69,14 +69,14 @@ class EventConfigOperations:
 
     async def put_function_recursion_config(self, call: Call) -> Answer:
         """Whether loops through the function are cut."""
-        key = _function(call)
+        key = names.function_target(call)
         if not await self._store.event_configs.allow_recursion(key, call.params["RecursiveLoop"] == "Allow"):
             raise errors.function_not_found(key)
         return {"RecursiveLoop": call.params["RecursiveLoop"]}
 
     async def get_function_recursion_config(self, call: Call) -> Answer:
         """Whether loops through the function are cut; by default they are."""
-        key = _function(call)
+        key = names.function_target(call)
         allowed = await self._store.event_configs.may_recurse(key)
         if allowed is None:
             raise errors.function_not_found(key)
@@ -84,16 +84,6 @@ class EventConfigOperations:
 
     async def _change(self, target: names.Target, decide: event_configs.Decide) -> EventConfig:
         return await self._store.event_configs.change(target.key, target.qualifier, self._services, decide)
-
-
-def _function(call: Call) -> FunctionKey:
-    target = names.target(call)
-    if target.qualifier is not None:
-        raise errors.invalid(
-            "This operation is permitted on Lambda functions only. Aliases and versions do not support this operation. "
-            "Please specify either a function name or an unqualified function ARN."
-        )
-    return target.key
 
 
 def _missing(target: names.Target) -> Exception:

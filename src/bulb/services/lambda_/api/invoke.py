@@ -9,7 +9,7 @@ from bulb.services.lambda_ import errors, names, payload
 
 INVOKE_ASYNC_BYTES = 262_144
 # AWS sends this with every answer to an invocation.
-REMAPPED = "x-amzn-remapped-content-length"
+_REMAPPED = "x-amzn-remapped-content-length"
 
 
 class InvokeOperations:
@@ -23,33 +23,19 @@ class InvokeOperations:
 
     async def invoke(self, call: Call) -> Answer:
         """200 with the function's answer; 202 when the event is on disk; 204 for a dry run."""
-        params = call.params
-        kind = params.get("InvocationType", "RequestResponse")
-        refuse_other_kinds(params)
-        target = names.target(call)
-        event = await payload.event(params.get("Payload", b""), kind)
-        context = payload.client_context(params.get("ClientContext"))
-        account, region, name = target.key
-        resolved = await self._catalog.resolve(account, region, name, target.qualifier)
-        trace = self._traces.header(resolved.spec, call.trace_header, call.now)
-        headers = {REMAPPED: "0", "x-amzn-trace-id": trace}
+        kind = call.params.get("InvocationType", "RequestResponse")
+        invocation, headers = await asked(call, self._catalog, self._traces)
         if kind == "DryRun":
             return {"StatusCode": 204, "Payload": b"", "ResponseHeaders": headers}
         if kind == "Event":
-            accepted = AsyncEvent(call.request_id, event, trace, context)
-            await self._async_invoker.accept(account, region, name, target.qualifier, accepted)
-            return {"StatusCode": 202, "Payload": b"", "ResponseHeaders": headers}
-        outcome = await self._invoker.invoke(
-            Invocation(
-                spec=resolved.spec,
-                request_id=call.request_id,
-                invoked_arn=resolved.invoked_arn,
-                payload=event,
-                trace_header=trace,
-                client_context=context,
-                log_tail=params.get("LogType") == "Tail",
+            ref = invocation.spec.ref
+            accepted = AsyncEvent(
+                call.request_id, invocation.payload, invocation.trace_header, invocation.client_context
             )
-        )
+            qualifier = names.target(call).qualifier
+            await self._async_invoker.accept(ref.account, ref.region, ref.name, qualifier, accepted)
+            return {"StatusCode": 202, "Payload": b"", "ResponseHeaders": headers}
+        outcome = await self._invoker.invoke(invocation)
         return _answer(outcome, headers)
 
     async def invoke_async(self, call: Call) -> Answer:
@@ -65,7 +51,29 @@ class InvokeOperations:
         return {"Status": 202}
 
 
-def refuse_other_kinds(params: dict[str, object]) -> None:
+async def asked(call: Call, catalog: FunctionCatalog, traces: Traces) -> tuple[Invocation, dict[str, str]]:
+    """What a call asks to be run, checked; and the headers of every answer to it."""
+    params = call.params
+    _refuse_other_kinds(params)
+    target = names.target(call)
+    event = await payload.event(params.get("Payload", b""), params.get("InvocationType", "RequestResponse"))
+    context = payload.client_context(params.get("ClientContext"))
+    account, region, name = target.key
+    resolved = await catalog.resolve(account, region, name, target.qualifier)
+    trace = traces.header(resolved.spec, call.trace_header, call.now)
+    invocation = Invocation(
+        spec=resolved.spec,
+        request_id=call.request_id,
+        invoked_arn=resolved.invoked_arn,
+        payload=event,
+        trace_header=trace,
+        client_context=context,
+        log_tail=params.get("LogType") == "Tail",
+    )
+    return invocation, {_REMAPPED: "0", "x-amzn-trace-id": trace}
+
+
+def _refuse_other_kinds(params: dict[str, object]) -> None:
     """Functions with tenants and durable functions cannot be created here, so no function is one."""
     if params.get("TenantId"):
         raise errors.invalid(

@@ -5,10 +5,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from bulb.core.calls import Answer, Call
-from bulb.invoke.model import FunctionCatalog, Invocation, Invoker, Outcome, StreamedOutcome
+from bulb.invoke.model import FunctionCatalog, Invoker, Outcome, StreamedOutcome
 from bulb.invoke.tracing import Traces
-from bulb.services.lambda_ import names, payload
-from bulb.services.lambda_.api.invoke import REMAPPED, refuse_other_kinds
+from bulb.services.lambda_.api.invoke import asked
 
 
 class StreamOperations:
@@ -21,28 +20,10 @@ class StreamOperations:
 
     async def invoke_with_response_stream(self, call: Call) -> Answer:
         """200 and a stream of events; 204 for a dry run. A function that fails is told in the last event."""
-        params = call.params
-        kind = params.get("InvocationType", "RequestResponse")
-        refuse_other_kinds(params)
-        target = names.target(call)
-        event = await payload.event(params.get("Payload", b""), kind)
-        context = payload.client_context(params.get("ClientContext"))
-        resolved = await self._catalog.resolve(*target.key, target.qualifier)
-        trace = self._traces.header(resolved.spec, call.trace_header, call.now)
-        headers = {REMAPPED: "0", "x-amzn-trace-id": trace}
-        if kind == "DryRun":
+        invocation, headers = await asked(call, self._catalog, self._traces)
+        if call.params.get("InvocationType") == "DryRun":
             return {"StatusCode": 204, "EventStream": None, "ResponseHeaders": headers}
-        outcome = await self._invoker.stream(
-            Invocation(
-                spec=resolved.spec,
-                request_id=call.request_id,
-                invoked_arn=resolved.invoked_arn,
-                payload=event,
-                trace_header=trace,
-                client_context=context,
-                log_tail=params.get("LogType") == "Tail",
-            )
-        )
+        outcome = await self._invoker.stream(invocation)
         return {
             "StatusCode": 200,
             "ExecutedVersion": outcome.executed_version,
