@@ -9,7 +9,7 @@ import pytest
 
 from bulb.billing.ledger import Ledger, document
 from bulb.billing.statements import Usage, statement, tiered
-from bulb.core.facts import ConcurrencyProvisioned, InvocationThrottled
+from bulb.core.facts import ConcurrencyProvisioned, InvocationThrottled, RestoreReported, SnapshotCached
 from bulb.storage.database import Database
 from bulb.storage.writebehind import WriteBehind
 from tests.support.clock import MovableClock
@@ -89,5 +89,49 @@ def test_provisioned_environments_cost_while_they_stand_ready_and_less_while_the
         assert line.price_usd == line.provisioned_usd + Decimal("0.0000002")
         # What is provisioned has no free tier; the request has.
         assert made.free_tier_usd == Decimal("0.0000002")
+
+    asyncio.run(run())
+
+
+def test_a_streamed_response_costs_what_it_has_beyond_six_megabytes(tmp_path: Path) -> None:
+    async def run() -> None:
+        database = await Database.open(tmp_path / "bulb.db")
+        ledger = Ledger(database, WriteBehind(database, MovableClock()))
+        free, gb = 6 * 1024**2, 1024**3
+        for produced, latency_ms in ((free + gb, 1.0), (free, 1.0), (free - 1, 1.0), (free + gb, None)):
+            ledger.listen(finished(started_at=AT, produced_bytes=produced, response_latency_ms=latency_ms))
+        made = await ledger.statement(None, AT)
+        await database.close()
+        (line,) = made.lines
+        assert (line.usage.requests, line.usage.streamed_gb) == (4, 1)  # the last was buffered
+        assert line.streamed_usd == Decimal("0.008")
+        assert line.price_usd == line.requests_usd + line.duration_usd + Decimal("0.008")
+        assert made.free_tier_usd == line.price_usd
+        shown = document(made)["lines"][0]
+        assert (shown["streamed_gb"], shown["streamed_usd"]) == (1.0, 0.008)
+
+    asyncio.run(run())
+
+
+def test_of_what_is_streamed_a_hundred_gigabytes_are_free() -> None:
+    usage = Usage("1" * 12, "us-east-1", "f", "x86_64", 0, 0, 0, 0, streamed_bytes=150 * 1024**3)
+    made = statement("2026-02", [usage])
+    assert (made.total_usd, made.free_tier_usd) == (Decimal("1.2"), Decimal("0.8"))
+
+
+def test_a_snapshot_costs_while_it_is_kept_and_when_it_is_restored(tmp_path: Path) -> None:
+    async def run() -> None:
+        database = await Database.open(tmp_path / "bulb.db")
+        ledger = Ledger(database, WriteBehind(database, MovableClock()))
+        ledger.listen(SnapshotCached(FUNCTION, "x86_64", 1024, AT, 10_800))
+        ledger.listen(SnapshotCached(FUNCTION, "x86_64", 1024, AT, 300))
+        for status in ("success", "error"):
+            ledger.listen(RestoreReported(replace(ENVIRONMENT, memory_mb=1024), AT, 5.0, status, None))
+        made = await ledger.statement(None, AT)
+        await database.close()
+        (line,) = made.lines
+        assert (line.usage.snapshot_gb_seconds, line.usage.restored_gb) == (11_100, 2)
+        assert line.price_usd == line.snap_start_usd == 11_100 * Decimal("0.0000015046") + 2 * Decimal("0.0001397998")
+        assert made.free_tier_usd == 0
 
     asyncio.run(run())

@@ -10,12 +10,22 @@ import pytest
 from tests.cli.command import SECONDS, Background, bulb, environment
 from tests.support.bulb import Process
 from tests.support.functions import create
+from tests.support.nodejs import runtime
 from tests.support.waiting import until
 
+NODE = runtime()
 ECHO = """
 def handler(event, context):
     print("got", event)
     return event
+"""
+STREAMS = """
+exports.handler = awslambda.streamifyResponse(async (event, out) => {
+  out.write('first ');
+  await new Promise((resolve) => setTimeout(resolve, 4000));
+  out.write('second');
+  out.end();
+});
 """
 FAILS = """
 def handler(event, context):
@@ -38,10 +48,46 @@ def test_invoke_prints_the_answer_and_nothing_else(server: Process) -> None:
 
 def test_invoke_reads_standard_input_and_shows_the_log_on_standard_error(server: Process) -> None:
     create(server.client("lambda"), "piped", ECHO)
-    ran = bulb("invoke", "piped", "-", "--log", stdin="[1, 2]", AWS_ENDPOINT_URL=server.url)
+    ran = bulb("invoke", "piped", "-", "--tail", stdin="[1, 2]", AWS_ENDPOINT_URL=server.url)
     assert json.loads(ran.stdout) == [1, 2]
     assert "got [1, 2]" in ran.stderr
     assert "REPORT RequestId" in ran.stderr
+
+
+def test_invoke_takes_a_version_or_an_alias(server: Process) -> None:
+    aws = server.client("lambda")
+    create(aws, "qualified", "def handler(event, context):\n    return context.function_version")
+    aws.publish_version(FunctionName="qualified")
+    aws.create_alias(FunctionName="qualified", Name="live", FunctionVersion="1")
+    for more, version in ((), "$LATEST"), (("--qualifier", "1"), "1"), (("--qualifier", "live"), "1"):
+        ran = bulb("invoke", "qualified", *more, "--endpoint", server.url)
+        assert (ran.returncode, json.loads(ran.stdout)) == (0, version)
+
+
+@pytest.mark.skipif(NODE is None, reason="no Node.js 20, 22 or 24 on this machine")
+def test_a_stream_is_printed_while_it_comes(server: Process, tmp_path: Path) -> None:
+    create(server.client("lambda"), "streams", STREAMS, Runtime=NODE, Timeout=60)
+    call = Background(tmp_path / "streamed", "invoke", "streams", "--stream", "--tail", "--endpoint", server.url)
+    try:
+        until(lambda: call.output() == "first ", "the first part, while the function waits")
+        assert call.wait() == 0
+        printed = call.output()
+        assert printed.startswith("first second") and "REPORT RequestId" in printed
+    finally:
+        call.end()
+
+
+def test_a_stream_of_a_function_that_fails_is_exit_code_1(server: Process) -> None:
+    create(server.client("lambda"), "fails-streaming", FAILS)
+    ran = bulb("invoke", "fails-streaming", "--stream", "--endpoint", server.url)
+    assert ran.returncode == 1
+    assert json.loads(ran.stdout)["errorType"] == "ValueError"
+
+
+def test_what_has_no_answer_cannot_be_streamed(server: Process) -> None:
+    ran = bulb("invoke", "nobody", "--async", "--stream", "--endpoint", server.url)
+    assert ran.returncode == 2
+    assert "asynchronous" in ran.stderr
 
 
 def test_a_function_that_fails_is_exit_code_1_and_its_document_is_printed(server: Process) -> None:
@@ -53,7 +99,7 @@ def test_a_function_that_fails_is_exit_code_1_and_its_document_is_printed(server
 
 def test_an_event_is_accepted_and_run(server: Process) -> None:
     create(server.client("lambda"), "later", ECHO)
-    ran = bulb("invoke", "later", '"soon"', "--event", "--endpoint", server.url)
+    ran = bulb("invoke", "later", '"soon"', "--async", "--endpoint", server.url)
     assert ran.returncode == 0
     assert ran.stdout == ""
     assert ran.stderr.startswith("accepted as ")

@@ -10,15 +10,32 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from bulb.billing.prices import FREE_EPHEMERAL_MB
+from bulb.billing.prices import FREE_EPHEMERAL_MB, FREE_STREAMED_BYTES
 from bulb.billing.statements import Statement, Usage, statement
-from bulb.core.facts import ConcurrencyProvisioned, Fact, FunctionRef, InvocationFinished
+from bulb.core.facts import (
+    ConcurrencyProvisioned,
+    Fact,
+    FunctionRef,
+    InvocationFinished,
+    RestoreReported,
+    SnapshotCached,
+)
 from bulb.storage.database import Database
 from bulb.storage.schema.billing import billing_ledger as ledger
 from bulb.storage.writebehind import WriteBehind
 
 _KEYS = ("account", "region", "function", "version", "architecture", "hour")
-_AMOUNTS = ("requests", "billed_ms", "memory_mb_ms", "ephemeral_mb_ms", "provisioned_mb_ms", "provisioned_run_mb_ms")
+_AMOUNTS = (
+    "requests",
+    "billed_ms",
+    "memory_mb_ms",
+    "ephemeral_mb_ms",
+    "provisioned_mb_ms",
+    "provisioned_run_mb_ms",
+    "streamed_bytes",
+    "snapshot_mb_ms",
+    "restored_mb",
+)
 Key = tuple[str, str, str, str, str, int]
 
 
@@ -32,12 +49,17 @@ class Ledger:
         writebehind.register(self._collect)
 
     def listen(self, fact: Fact) -> None:
-        """Add an invocation, or time of provisioned environments; every other fact costs nothing."""
+        """Add an invocation, time of provisioned environments or snapshots, a restore; other facts cost nothing."""
         if isinstance(fact, InvocationFinished):
             self._invoked(fact)
         elif isinstance(fact, ConcurrencyProvisioned):
             sums = self._of(fact.function, fact.architecture, fact.at)
             sums[4] += fact.environments * fact.memory_mb * fact.seconds * 1000
+        elif isinstance(fact, SnapshotCached):
+            self._of(fact.function, fact.architecture, fact.at)[7] += fact.memory_mb * fact.seconds * 1000
+        elif isinstance(fact, RestoreReported):
+            environment = fact.environment
+            self._of(environment.function, environment.architecture, fact.at)[8] += environment.memory_mb
 
     def _invoked(self, fact: InvocationFinished) -> None:
         environment = fact.environment
@@ -47,6 +69,8 @@ class Ledger:
         provisioned = environment.initialization == "provisioned-concurrency"
         sums[5 if provisioned else 2] += fact.billed_ms * environment.memory_mb
         sums[3] += fact.billed_ms * max(environment.ephemeral_mb - FREE_EPHEMERAL_MB, 0)
+        if fact.response_latency_ms is not None:
+            sums[6] += max(fact.produced_bytes - FREE_STREAMED_BYTES, 0)
 
     def _of(self, function: FunctionRef, architecture: str, at: float) -> list[int]:
         """The sums of an hour, in the order of `_AMOUNTS`."""
@@ -94,6 +118,11 @@ def document(statement: Statement) -> dict[str, Any]:
                 "provisioned_gb_seconds": float(line.usage.provisioned_gb_seconds),
                 "provisioned_run_gb_seconds": float(line.usage.provisioned_run_gb_seconds),
                 "provisioned_usd": float(line.provisioned_usd),
+                "streamed_gb": float(line.usage.streamed_gb),
+                "streamed_usd": float(line.streamed_usd),
+                "snapshot_gb_seconds": float(line.usage.snapshot_gb_seconds),
+                "restored_gb": float(line.usage.restored_gb),
+                "snap_start_usd": float(line.snap_start_usd),
                 "price_usd": float(line.price_usd),
             }
             for line in statement.lines
@@ -143,6 +172,9 @@ def _usages(connection: Connection, account: str | None, first_hour: int, end_ho
             ephemeral_mb_ms=int(row.ephemeral_mb_ms),
             provisioned_mb_ms=int(row.provisioned_mb_ms),
             provisioned_run_mb_ms=int(row.provisioned_run_mb_ms),
+            streamed_bytes=int(row.streamed_bytes),
+            snapshot_mb_ms=int(row.snapshot_mb_ms),
+            restored_mb=int(row.restored_mb),
         )
         for row in connection.execute(query)
     ]

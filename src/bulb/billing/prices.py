@@ -32,6 +32,15 @@ PER_PROVISIONED_RUN_GB_S = {"x86_64": Decimal("0.0000097222"), "arm64": Decimal(
 PER_EPHEMERAL_GB_S = Decimal("0.0000000309")
 FREE_EPHEMERAL_MB = 512
 
+# Each GB of a streamed response beyond its first 6 MB. (t)
+PER_STREAMED_GB = Decimal("0.008")
+FREE_STREAMED_BYTES = 6 * 1024**2
+
+# The memory of a version whose snapshot is kept, each GB-second; and each GB of an environment restored from one. (t)
+PER_SNAPSHOT_GB_S = Decimal("0.0000015046")
+PER_RESTORED_GB = Decimal("0.0001397998")
+
 # What an account does not pay for in a month, over all regions and architectures. (t)
 FREE_REQUESTS = 1_000_000
 FREE_GB_S = Decimal(400_000)
+FREE_STREAMED_GB = Decimal(100)

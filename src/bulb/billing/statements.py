@@ -12,11 +12,15 @@ from decimal import Decimal
 from bulb.billing import prices
 
 _MB_MS_IN_GB_S = 1024 * 1000
+_BYTES_IN_GB = 1024**3
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What one function used in a month on one architecture: exact integers, megabytes times milliseconds."""
+    """What one function used in a month on one architecture: exact integers, megabytes times milliseconds.
+
+    `streamed_bytes` are those that are not free with their request.
+    """
 
     account: str
     region: str
@@ -28,6 +32,9 @@ class Usage:
     ephemeral_mb_ms: int
     provisioned_mb_ms: int = 0
     provisioned_run_mb_ms: int = 0
+    streamed_bytes: int = 0
+    snapshot_mb_ms: int = 0
+    restored_mb: int = 0
 
     @property
     def gb_seconds(self) -> Decimal:
@@ -45,6 +52,21 @@ class Usage:
         return Decimal(self.provisioned_run_mb_ms) / _MB_MS_IN_GB_S
 
     @property
+    def streamed_gb(self) -> Decimal:
+        """Streamed responses, without the first 6 MB of each."""
+        return Decimal(self.streamed_bytes) / _BYTES_IN_GB
+
+    @property
+    def snapshot_gb_seconds(self) -> Decimal:
+        """Memory of versions with a snapshot times how long that was kept."""
+        return Decimal(self.snapshot_mb_ms) / _MB_MS_IN_GB_S
+
+    @property
+    def restored_gb(self) -> Decimal:
+        """Memory of the environments that began as copies of a snapshot."""
+        return Decimal(self.restored_mb) / 1024
+
+    @property
     def ephemeral_gb_seconds(self) -> Decimal:
         """Space in /tmp above what is free, times billed duration."""
         return Decimal(self.ephemeral_mb_ms) / _MB_MS_IN_GB_S
@@ -59,11 +81,14 @@ class Line:
     duration_usd: Decimal
     ephemeral_usd: Decimal
     provisioned_usd: Decimal
+    streamed_usd: Decimal
+    snap_start_usd: Decimal
 
     @property
     def price_usd(self) -> Decimal:
         """All of it."""
-        return self.requests_usd + self.duration_usd + self.ephemeral_usd + self.provisioned_usd
+        on_demand = self.requests_usd + self.duration_usd + self.ephemeral_usd + self.streamed_usd
+        return on_demand + self.provisioned_usd + self.snap_start_usd
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +139,9 @@ def _line(usage: Usage) -> Line:
         ephemeral_usd=usage.ephemeral_gb_seconds * prices.PER_EPHEMERAL_GB_S,
         provisioned_usd=usage.provisioned_gb_seconds * prices.PER_PROVISIONED_GB_S[usage.architecture]
         + usage.provisioned_run_gb_seconds * prices.PER_PROVISIONED_RUN_GB_S[usage.architecture],
+        streamed_usd=usage.streamed_gb * prices.PER_STREAMED_GB,
+        snap_start_usd=usage.snapshot_gb_seconds * prices.PER_SNAPSHOT_GB_S
+        + usage.restored_gb * prices.PER_RESTORED_GB,
     )
 
 
@@ -135,11 +163,14 @@ def _volume_discount(usages: list[Usage]) -> Decimal:
 
 
 def _free_tier(usages: list[Usage]) -> Decimal:
-    """Free requests, and free GB-seconds at the price of the architectures in the share they were used."""
+    """Free requests and streamed gigabytes, and free GB-seconds at the price of the architectures in the share they
+    were used."""
     requests = min(sum(usage.requests for usage in usages), prices.FREE_REQUESTS) * prices.PER_REQUEST
+    streamed = sum((usage.streamed_gb for usage in usages), Decimal(0))
+    free = requests + min(streamed, prices.FREE_STREAMED_GB) * prices.PER_STREAMED_GB
     used = sum((usage.gb_seconds for usage in usages), Decimal(0))
     if not used:
-        return requests
+        return free
     share = min(prices.FREE_GB_S / used, Decimal(1))
     duration = sum((usage.gb_seconds * _list_price(usage.architecture) for usage in usages), Decimal(0))
-    return requests + duration * share
+    return free + duration * share

@@ -209,6 +209,17 @@ class ConcurrencyProvisioned:
 
 
 @dataclass(frozen=True, slots=True)
+class SnapshotCached:
+    """The snapshot of a version is kept for a period that begins now, which is to be paid."""
+
+    function: FunctionRef
+    architecture: str
+    memory_mb: int
+    at: float
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
 class EnvironmentEnded:
     """An environment is gone. `reason`: `idle`, `update`, `shutdown`, `failure`."""
 
@@ -269,6 +280,7 @@ Fact = (
     | InvocationFinished
     | InvocationThrottled
     | ConcurrencyProvisioned
+    | SnapshotCached
     | EnvironmentEnded
     | RecursiveInvocationDropped
     | AsyncEventReceived

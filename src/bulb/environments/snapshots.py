@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from bulb.core.clock import Clock
 from bulb.core.errors import AwsError
-from bulb.core.facts import EnvironmentStarted, Facts, FunctionRef
+from bulb.core.facts import EnvironmentStarted, Facts, FunctionRef, SnapshotCached
 from bulb.environments.environment import Environment
 from bulb.environments.materials import Materials, limits, reference
 from bulb.environments.model import FunctionSpec
@@ -20,14 +20,19 @@ from bulb.environments.starting import Starter
 from bulb.environments.states import State
 from bulb.sandbox.host import SandboxHost, Template
 
+# A snapshot is paid for three hours at least, as Lambda's price list is quoted.
+LEAST_S = 3 * 3600
+PERIOD_S = 300
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class _Snapshot:
-    """A template that waits, of one revision."""
+    """A template that waits, of one revision. `paid_until` is Unix seconds."""
 
     revision: str
     template: Template
     environment: Environment
+    paid_until: float
 
     @property
     def is_alive(self) -> bool:
@@ -55,6 +60,7 @@ class Snapshots:
         self._kept: dict[FunctionRef, _Snapshot] = {}
         self._locks: dict[FunctionRef, asyncio.Lock] = {}
         self._ending: set[asyncio.Task[None]] = set()
+        self._charging: asyncio.Task[None] | None = None
 
     @property
     def lacks(self) -> str | None:
@@ -78,12 +84,14 @@ class Snapshots:
             self._facts.emit(EnvironmentStarted(ref, self._clock.now()))
             environment = Environment(spec, ref, template.sandbox, log, self._starter, self._facts, self._clock)
             await environment.initialize()
-            snapshot = _Snapshot(spec.revision, template, environment)
+            snapshot = _Snapshot(spec.revision, template, environment, paid_until=self._clock.now())
             if not snapshot.is_alive:
                 await self._end(snapshot, "failure")
                 return "The function's initialization failed; its log says why."
             template.freeze()
             self._kept[spec.ref] = snapshot
+            self._charge(snapshot, LEAST_S)
+            self._charging = self._charging or asyncio.create_task(self._charge_all())
             return None
 
     async def restore(self, spec: FunctionSpec) -> Environment:
@@ -107,6 +115,20 @@ class Snapshots:
             self._ending.add(task)
             task.add_done_callback(self._ending.discard)
 
+    def _charge(self, snapshot: _Snapshot, seconds: int) -> None:
+        """Time is charged when it begins."""
+        spec = snapshot.environment.spec
+        snapshot.paid_until += seconds
+        self._facts.emit(SnapshotCached(spec.ref, spec.architecture, spec.memory_mb, self._clock.now(), seconds))
+
+    async def _charge_all(self) -> None:
+        while True:
+            await self._clock.sleep(PERIOD_S)
+            for snapshot in self._kept.values():
+                overdue = self._clock.now() - snapshot.paid_until
+                if overdue >= 0:
+                    self._charge(snapshot, (int(overdue) // PERIOD_S + 1) * PERIOD_S)
+
     async def _end(self, snapshot: _Snapshot, reason: str) -> None:
         snapshot.template.alive = False
         await snapshot.environment.end(reason)
@@ -114,6 +136,8 @@ class Snapshots:
 
     async def close(self) -> None:
         """End every template; the environments made from them end with it."""
+        if self._charging is not None:
+            self._charging.cancel()
         for ref in list(self._kept):
             self.retire(ref)
         await asyncio.gather(*self._ending, return_exceptions=True)
