@@ -21,6 +21,8 @@ HELLO = """
             logger.debug("quiet")
             logger.info("said %s", "it", extra={"order": 7})
             logger.warning("careful")
+        if event.get("sleep"):
+            import time; time.sleep(event["sleep"])
         if event.get("fail"):
             raise ValueError("no")
         if event.get("exit"):
@@ -49,12 +51,15 @@ def log_of(bulb: Running, name: str, last: str) -> list[str]:
 
 
 def masked(line: str, **names: str) -> str:
-    """Figures as N, and the given texts by their names."""
+    """Figures that nobody can foretell as N, and the given texts by their names."""
     for name, text in names.items():
         line = line.replace(text, name)
     line = re.sub(r"runtime:[0-9a-f]{64}", "runtime:HASH", line)
+    line = re.sub(r"Max Memory Used: \d+", "Max Memory Used: N", line)
+    if "Status: timeout" in line:
+        return line
     line = re.sub(r"\d+\.\d\d ms", "N.NN ms", line)
-    return re.sub(r"(Billed Duration|Max Memory Used): \d+", r"\1: N", line)
+    return re.sub(r"Billed Duration: \d+", "Billed Duration: N", line)
 
 
 def test_text_cold_and_warm(bulb: Running) -> None:
@@ -91,6 +96,26 @@ def test_text_of_failures(bulb: Running) -> None:
     reports = [line for line in lines if line.startswith("REPORT")]
     assert reports[0].endswith(" ms\tStatus: error\tError Type: Function.Unknown\n")
     assert reports[1].endswith(" MB\tStatus: error\tError Type: Runtime.ExitError\n")
+
+
+def test_text_of_a_timeout_and_of_the_call_after_it(bulb: Running) -> None:
+    aws: Any = bulb.client("lambda")
+    create(aws, "log-text-late", HELLO, Timeout=1)
+    a, b, c = (
+        invoke(aws, "log-text-late", event)[1]["ResponseMetadata"]["RequestId"] for event in ({}, {"sleep": 3}, {})
+    )
+    lines = [masked(line, A=a, B=b, C=c) for line in log_of(bulb, "log-text-late", f"REPORT RequestId: {c}")]
+    assert lines[5:] == [
+        "START RequestId: B Version: $LATEST\n",
+        "hello\n",
+        "END RequestId: B\n",
+        "REPORT RequestId: B\tDuration: 1000.00 ms\tBilled Duration: 1000 ms\tMemory Size: 128 MB\t"
+        "Max Memory Used: N MB\tStatus: timeout\n",
+        "START RequestId: C Version: $LATEST\n",
+        "hello\n",
+        "END RequestId: C\n",
+        "REPORT RequestId: C\tDuration: N.NN ms\tBilled Duration: N ms\tMemory Size: 128 MB\tMax Memory Used: N MB\t\n",
+    ]
 
 
 def test_a_sampled_trace_adds_a_line(bulb: Running) -> None:
