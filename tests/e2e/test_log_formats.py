@@ -118,6 +118,24 @@ def test_text_of_a_timeout_and_of_the_call_after_it(bulb: Running) -> None:
     ]
 
 
+def test_functions_may_share_a_log_group_of_another_name(bulb: Running) -> None:
+    aws, logs = bulb.client("lambda"), bulb.client("logs")
+    telling = """
+        def handler(event, context):
+            print("hello from", context.function_name)
+            return [context.log_group_name, context.log_stream_name]
+    """
+    for name in ("log-shared-a", "log-shared-b"):
+        create(aws, name, telling, LoggingConfig={"LogGroup": "shared/by-two"})
+        group, stream = invoke(aws, name)[0]
+        assert group == "shared/by-two"
+        assert re.fullmatch(rf"\d{{4}}/\d\d/\d\d/{name}\[\$LATEST\]\[[0-9a-f]{{32}}\]", stream)
+        written = logs.get_log_events(logGroupName=group, logStreamName=stream)["events"]
+        assert f"hello from {name}\n" in [event["message"] for event in written]
+        with pytest.raises(logs.exceptions.ResourceNotFoundException):
+            logs.describe_log_streams(logGroupName=f"/aws/lambda/{name}")
+
+
 def test_a_sampled_trace_adds_a_line(bulb: Running) -> None:
     aws: Any = bulb.client("lambda")
     create(aws, "log-xray", HELLO)
