@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from sqlalchemy import Connection
 
 from bulb.storage import outbox
@@ -121,6 +122,24 @@ def test_what_is_kept_is_bounded_and_the_oldest_goes(location: str | Path) -> No
         await database.close()
 
     asyncio.run(main())
+
+
+def test_a_failure_is_logged_when_it_begins_and_when_it_is_over(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        database = await Database.open(tmp_path / "bulb.db")
+        behind = WriteBehind(database, MovableClock())
+        gatherer = Gatherer()
+        behind.register(gatherer.collect)
+        for fails in (True, True, True, False, True):
+            gatherer.fails, gatherer.names = fails, ["again"]
+            await behind.flush()
+        await database.close()
+
+    asyncio.run(main())
+    assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING", "ERROR"]
+    assert "ValueError: not now" in caplog.text
 
 
 def test_a_database_that_refuses_loses_nothing_that_was_gathered(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from sqlalchemy import Connection
 
@@ -39,6 +39,7 @@ class WriteBehind:
         self._flushing = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self._hurried = asyncio.Event()
+        self._told: set[str] = set()
         self.dropped = 0
 
     def register(self, collector: Collector) -> None:
@@ -101,25 +102,35 @@ class WriteBehind:
     async def _write(self, parts: list[tuple[deque[Part], Part]]) -> None:
         try:
             failed = await self._database.write(lambda connection: _write_each(connection, [part for _, part in parts]))
-        except Exception:
-            _log.exception("The database took nothing that was gathered; trying again at the next flush")
-            failed = set(range(len(parts)))
-        for position in sorted(failed):
+        except Exception as error:
+            failed = dict.fromkeys(range(len(parts)), error)
+        self._tell(failed.values())
+        for position in failed:
             kept, part = parts[position]
             kept.append(part)
             if len(kept) > self._kept:
                 kept.popleft()
                 self.dropped += 1
 
+    def _tell(self, failures: Collection[Exception]) -> None:
+        """Log each failure when it is new, not at every flush, and that it is over."""
+        if not failures and self._told:
+            _log.warning("What was gathered is written again")
+            self._told.clear()
+        for error in failures:
+            what = str(error).partition("\n")[0]
+            if what not in self._told:
+                self._told.add(what)
+                _log.error("What was gathered cannot be written; trying again at each flush", exc_info=error)
 
-def _write_each(connection: Connection, parts: list[Part]) -> set[int]:
-    """Call every part in a savepoint of its own. The positions of those that failed."""
-    failed = set()
+
+def _write_each(connection: Connection, parts: list[Part]) -> dict[int, Exception]:
+    """Call every part in a savepoint of its own. The failures, by position, in order."""
+    failed: dict[int, Exception] = {}
     for position, part in enumerate(parts):
         try:
             with connection.begin_nested():
                 part(connection)
-        except Exception:
-            _log.exception("A collector's part was refused; trying again at the next flush")
-            failed.add(position)
+        except Exception as error:
+            failed[position] = error
     return failed
