@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.e2e.test_layers import archive
-from tests.support.bulb import Running, running_bulb
+from tests.support.bulb import Process, Running, running_bulb
 from tests.support.functions import PYTHON, ROLE, create, invoke, zipped
 from tests.support.waiting import until
 
@@ -28,7 +28,7 @@ def says(word: str) -> bytes:
     return zipped(app=f"def handler(event, context):\n    return {word!r}\n")
 
 
-def upload(running: Running, bucket: str, key: str, body: bytes, *, versioned: bool = True) -> Any:
+def upload(running: Running | Process, bucket: str, key: str, body: bytes, *, versioned: bool = True) -> Any:
     s3 = running.client("s3")
     s3.create_bucket(Bucket=bucket)
     if versioned:
@@ -176,6 +176,31 @@ def test_without_its_object_and_what_was_unpacked_a_function_is_inactive_after_a
         until(lambda: accepted(aws.update_function_code, FunctionName="no-more", ZipFile=says("copied")), "an update")
         aws.get_waiter("function_updated_v2").wait(FunctionName="no-more", WaiterConfig=WAIT)
         assert invoke(aws, "no-more")[0] == "copied"
+
+
+def test_a_kill_takes_nothing_from_it(tmp_path: Path) -> None:
+    """What was unpacked is not synced, so it is not trusted after a crash: the object is read again."""
+    process = Process(tmp_path / "data")
+    process.start()
+    try:
+        upload(process, "killed", "code.zip", says("still here"))
+        create_by_reference(process.client("lambda"), "killed", reference("killed"))
+        process.kill()
+        process.start()
+        assert invoke(process.client("lambda"), "killed")[0] == "still here"
+    finally:
+        process.kill()
+
+
+def test_the_bucket_may_be_in_another_region_and_not_of_another_account(clocked: Running) -> None:
+    upload(clocked, "here-only", "code.zip", says("from afar"))
+    afar = clocked.client("lambda", region="eu-central-1")
+    create_by_reference(afar, "afar", reference("here-only"))
+    assert invoke(afar, "afar")[0] == "from afar"
+    others = clocked.client("lambda", access_key="111122223333")
+    params = {"FunctionName": "afar", "Runtime": PYTHON, "Role": ROLE, "Handler": "app.handler"}
+    code, message = refusal(others.create_function, **params, Code=reference("here-only"))
+    assert code == "InvalidParameterValueException" and "S3 Error Code: AccessDenied" in message
 
 
 def test_a_layer_by_reference(clocked: Running) -> None:

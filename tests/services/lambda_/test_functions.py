@@ -105,6 +105,8 @@ def test_a_dry_run_of_new_code_changes_nothing(room: Room) -> None:
     after = room.settle()
     assert {**after, "ResponseMetadata": None} == {**before, "ResponseMetadata": None}
     assert refused(aws.update_function_code, FunctionName="f", ZipFile=b"no", DryRun=True)[0] == INVALID
+    both = refused(aws.update_function_code, FunctionName="f", ZipFile=package, DryRun=True, Publish=True)
+    assert both[0] == INVALID and both[1].startswith("Publish and DryRun are mutually exclusive parameters.")
 
 
 def test_only_one_of_many_updates_with_one_revision_wins(room: Room) -> None:

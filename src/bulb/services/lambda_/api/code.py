@@ -48,6 +48,11 @@ class CodeOperations:
         code_signing.check_deployable(await self._store.code_signing.of_function(key_of(ref)), key_of(ref))
         code = await self._packages.accept(call.caller.account, call.region, params)
         await self._attached.check_size(code, current.definition.layers)
+        if params.get("Publish") and params.get("DryRun"):
+            raise errors.invalid(
+                "Publish and DryRun are mutually exclusive parameters. Please provide only one of the two parameters "
+                "and try again."
+            )
 
         def decide(record: FunctionRecord) -> FunctionRecord:
             rules.check_updatable(record, params.get("RevisionId"))
