@@ -94,13 +94,8 @@ class Delivery:
     def _encoded(self, entry: Entry) -> bytes:
         if self.subscription.has_parsed_records and entry.kind == "function" and entry.record.startswith("{"):
             with contextlib.suppress(orjson.JSONDecodeError):
-                entry = entry._replace(record=orjson.loads(entry.record))
-        try:
-            return orjson.dumps(events.document(entry))
-        except TypeError:  # lone surrogates
-            return orjson.dumps(
-                events.document(entry._replace(record=str(entry.record).encode("utf-8", "replace").decode()))
-            )
+                return _encoded(entry._replace(record=orjson.loads(entry.record)), entry)
+        return _encoded(entry, entry)
 
     def _add(self, event: bytes) -> None:
         self._waiting.append(event)
@@ -175,9 +170,18 @@ class Delivery:
         return head.encode() + body
 
 
+def _encoded(entry: Entry, as_text: Entry) -> bytes:
+    """`entry`; as `as_text` where it is nested more deeply than can be written, or its text has lone surrogates."""
+    try:
+        return orjson.dumps(events.document(entry))
+    except TypeError:
+        text = str(as_text.record).encode("utf-8", "replace").decode()
+        return orjson.dumps(events.document(as_text._replace(record=text)))
+
+
 async def _status(reader: asyncio.StreamReader) -> int:
     """The status of an HTTP answer. Raises OSError or ValueError when there is none."""
-    parts = (await reader.readline()).split(b" ", 2)
-    if not parts[0].startswith(b"HTTP/1."):
+    version, _, rest = (await reader.readline()).partition(b" ")
+    if not version.startswith(b"HTTP/1."):
         raise ValueError("not an HTTP answer")
-    return int(parts[1])
+    return int(rest[:3])

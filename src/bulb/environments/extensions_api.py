@@ -17,6 +17,7 @@ import orjson
 from bulb.core.ids import request_id
 from bulb.environments.extension_states import ExtensionState, may_follow
 from bulb.environments.model import Event
+from bulb.environments.runtime_api import read_body
 from bulb.http.message import Request, Response
 
 PREFIX = "/2020-01-01/extension/"
@@ -294,9 +295,9 @@ def _wrong_state(extension: Extension, after: str, who: str) -> Response:
 
 async def _events(request: Request) -> tuple[str, ...] | str:
     """The events a registration asks for, each once; or what is wrong with its body."""
-    raw = request.body.buffered
+    raw = await read_body(request)
     if raw is None:
-        raw = b"".join([chunk async for chunk in request.body])
+        return "the body is too large"
     try:
         document = orjson.loads(raw)
     except orjson.JSONDecodeError as error:

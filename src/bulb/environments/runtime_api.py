@@ -7,7 +7,6 @@ call and refuses everything else with the documented 403.
 
 import asyncio
 import base64
-import binascii
 import re
 import time
 from collections.abc import Mapping
@@ -198,7 +197,7 @@ class RuntimeSession:
             raise
 
     async def _take_whole(self, work: Work, kind: str, request: Request) -> Response:
-        body = await _read(request)
+        body = await read_body(request)
         if body is None:
             return self._too_large(work, SYNC_RESPONSE_BYTES)
         if kind == "response":
@@ -259,7 +258,7 @@ class RuntimeSession:
     async def _init_error(self, request: Request) -> Response:
         if self._state != "Started":
             return _wrong_state(self._state, "InitError")
-        body = await _read(request)
+        body = await read_body(request)
         if body is None:
             return _refusal(413, "RequestEntityTooLarge", "The error document is too large.")
         self._state = "InitError"
@@ -295,8 +294,8 @@ def deadline_ms(timeout_s: float) -> int:
     return int((time.time() + timeout_s) * 1000)
 
 
-async def _read(request: Request) -> bytes | None:
-    """The body, or None when it is longer than a response may be."""
+async def read_body(request: Request) -> bytes | None:
+    """The body, or None when it is longer than a response may be: more than that of it is never held."""
     if (whole := request.body.buffered) is not None:
         return whole if len(whole) <= SYNC_RESPONSE_BYTES else None
     collected = bytearray()
@@ -318,7 +317,7 @@ def _error_type(headers: Mapping[str, str], fallback: str) -> str:
 def _decoded(base64_text: str) -> bytes:
     try:
         return base64.b64decode(base64_text, validate=True)
-    except binascii.Error:
+    except ValueError:  # also what is not ASCII
         return b""
 
 

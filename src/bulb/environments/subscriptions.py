@@ -112,7 +112,7 @@ def _destination(value: Any, wrong: list[str]) -> dict[str, Any]:
 
 def _http_destination(value: dict[str, Any], wrong: list[str]) -> dict[str, Any]:
     uri, method = value.get("URI"), value.get("method", "POST")
-    if method not in {"POST", "PUT"}:
+    if method not in ("POST", "PUT"):
         wrong.append("destination: method should be POST or PUT")
     try:
         parts = urlsplit(uri if isinstance(uri, str) else "")

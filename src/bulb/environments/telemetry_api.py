@@ -10,6 +10,7 @@ from bulb.core.clock import Clock
 from bulb.core.facts import EnvironmentRef, Facts, TelemetryDropped, TelemetrySubscribed
 from bulb.environments.deliveries import Connect, Delivery, Loss
 from bulb.environments.extensions_api import Extension, ExtensionsSession, refusal, unidentified
+from bulb.environments.runtime_api import read_body
 from bulb.environments.subscriptions import Api, InvalidSubscriptionError, Subscription, parse
 from bulb.http.message import Request, Response
 from bulb.telemetry.events import Entry
@@ -77,15 +78,12 @@ class TelemetryHub:
         extension = self._extensions.of(request)
         if extension is None:
             return unidentified(request)
-        body = request.body.buffered
-        if body is None:
-            body = b"".join([chunk async for chunk in request.body])
         if self._connect is None:
             return refusal(202, f"{api.capitalize()}.NotSupported", f"{api.capitalize()} API is not supported")
         if self._early is None:
             return refusal(403, *_CLOSED[api])
         try:
-            subscription = parse(api, body)
+            subscription = parse(api, await _body(request))
         except InvalidSubscriptionError as error:
             return refusal(400, _INVALID[api], str(error))
         await self._subscribe(extension, subscription, self._connect)
@@ -122,3 +120,10 @@ class TelemetryHub:
         """The processes are gone."""
         for delivery in self._deliveries.values():
             await delivery.close()
+
+
+async def _body(request: Request) -> bytes:
+    body = await read_body(request)
+    if body is None:
+        raise InvalidSubscriptionError("the body is too large")
+    return body
