@@ -48,9 +48,13 @@ def sqlite_engines(path: Path) -> Engines:
 
 def postgresql_engines(url: str) -> Engines:
     """Engines over the PostgreSQL database at `url` (`postgresql+psycopg://...`)."""
+    from bulb.storage.postgresql_text import use_every_character  # noqa: PLC0415 - psycopg is optional
+
     writer = _engine(url)
-    event.listen(writer, "connect", _prepare_postgresql_writer)
     reader = _engine(url, isolation_level="REPEATABLE READ", execution_options={"postgresql_readonly": True})
+    for engine in (writer, reader):
+        event.listen(engine, "connect", lambda connection, _record: use_every_character(connection))
+    event.listen(writer, "connect", _prepare_postgresql_writer)
     return Engines(writer, reader)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, delete, insert, select, update
+from sqlalchemy import Connection, Row, Select, and_, delete, false, insert, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from bulb.services.lambda_.layers import LayerKey, LayerRef, LayerVersion
@@ -14,6 +14,9 @@ from bulb.services.lambda_.store import rows
 from bulb.storage.blobs import BlobStore
 from bulb.storage.database import Database
 from bulb.storage.schema.lambda_layers import layer_versions, layers
+
+# What the column holds; callers name greater numbers, too great for a statement on either engine.
+_GREATEST_VERSION = 2**31 - 1
 
 
 class LayerStore:
@@ -93,6 +96,8 @@ def _is_layer(table: Any, key: LayerKey) -> ColumnElement[bool]:
 
 
 def _is_version(ref: LayerRef) -> ColumnElement[bool]:
+    if ref.version > _GREATEST_VERSION:
+        return false()
     return and_(_is_layer(layer_versions, ref.key), layer_versions.c.version == ref.version)
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, delete, insert, select
 from bulb.services.s3 import errors
 from bulb.services.s3.model import Bucket, Content, ObjectVersion, Origin, Part, Upload, Write, WriteConditions
 from bulb.services.s3.multipart import Requested, assemble
+from bulb.services.s3.rules import MAX_PART_NUMBER
 from bulb.services.s3.store import rows
 from bulb.services.s3.store.change import Change
 from bulb.services.s3.store.current import find as find_bucket
@@ -149,6 +150,7 @@ def _find(connection: Connection, bucket: str, key: str, upload_id: str) -> Uplo
 
 
 def _parts(connection: Connection, upload_id: str, after: int = 0, limit: int | None = None) -> list[Part]:
+    after = min(after, MAX_PART_NUMBER)  # a marker may be greater than the column can hold
     query = (
         select(upload_parts)
         .where(upload_parts.c.upload_id == upload_id, upload_parts.c.number > after)
