@@ -60,6 +60,7 @@ def upgrade() -> None:
         sa.Column("architectures", sa.Text(), nullable=False),
         sa.Column("digest", sa.Text(), nullable=False),
         sa.Column("code_size", sa.BigInteger(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=True),
         sa.Column("revision_id", sa.Text(), nullable=False),
         sa.Column("statements", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("account", "region", "name", "version", name=op.f("pk_lambda_layer_versions")),
@@ -71,6 +72,31 @@ def upgrade() -> None:
         sa.Column("name", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("next_version", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("account", "region", "name", name=op.f("pk_lambda_layers")),
+    )
+    op.create_table(
+        "identity_user_attachments",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("policy_arn", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("policy_name", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["identity_users.id"], name=op.f("fk_identity_user_attachments_user_id_identity_users")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_identity_user_attachments")),
+        sa.UniqueConstraint("user_id", "policy_arn", name=op.f("uq_identity_user_attachments_user_id_policy_arn")),
+    )
+    with op.batch_alter_table("identity_user_attachments", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_identity_user_attachments_policy_arn"), ["policy_arn"], unique=False)
+
+    op.create_table(
+        "identity_user_policies",
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("document", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["identity_users.id"], name=op.f("fk_identity_user_policies_user_id_identity_users")
+        ),
+        sa.PrimaryKeyConstraint("user_id", "name", name=op.f("pk_identity_user_policies")),
     )
     op.create_table(
         "lambda_aliases",
@@ -189,6 +215,9 @@ def upgrade() -> None:
     with op.batch_alter_table("billing_ledger", schema=None) as batch_op:
         batch_op.add_column(sa.Column("provisioned_mb_ms", sa.BigInteger(), server_default="0", nullable=False))
         batch_op.add_column(sa.Column("provisioned_run_mb_ms", sa.BigInteger(), server_default="0", nullable=False))
+        batch_op.add_column(sa.Column("streamed_bytes", sa.BigInteger(), server_default="0", nullable=False))
+        batch_op.add_column(sa.Column("snapshot_mb_ms", sa.BigInteger(), server_default="0", nullable=False))
+        batch_op.add_column(sa.Column("restored_mb", sa.BigInteger(), server_default="0", nullable=False))
 
     with op.batch_alter_table("lambda_policies", schema=None) as batch_op:
         batch_op.add_column(sa.Column("head", sa.Text(), nullable=True))
