@@ -66,7 +66,7 @@ def test_answering_twice_is_refused(meddler: Meddler) -> None:
     """)
     assert ending.document == 1
     text = "os.path.exists('/tmp/second') and open('/tmp/second').read()"
-    found = until(lambda: meddler.answer(f"answer = {text}"), "the second answer's refusal", 5)
+    found = until(lambda: meddler.answer(f"answer = {text}"), "the second answer's refusal")
     assert "State transition from Responded to InvocationResponse failed for runtime" in found
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.test_node import RUNTIME as NODE_RUNTIME
-from tests.support.bulb import Running
+from tests.support.bulb import running_bulb
 from tests.support.tour import script
 
 PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
@@ -20,20 +20,21 @@ WAIT_S = 180
 
 @pytest.mark.skipif(NODE_RUNTIME is None, reason="the tour streams with Node.js, which is not on this machine")
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the tour uses curl, which is not on this machine")
-def test_the_tour_works_as_written(bulb: Running, tmp_path: Path) -> None:
+def test_the_tour_works_as_written(tmp_path: Path) -> None:
     folder, home = tmp_path / "tour", tmp_path / "home"
     folder.mkdir()
     home.mkdir()
     bin_ = str(Path(sys.executable).parent)
-    done = subprocess.run(
-        ["bash", "-c", script(bulb.url, PYTHON)],
-        cwd=folder,
-        env={"PATH": f"{bin_}:{os.environ['PATH']}", "HOME": str(home)},
-        capture_output=True,
-        text=True,
-        timeout=WAIT_S,
-        check=False,
-    )
+    with running_bulb(tmp_path / "data") as bulb:
+        done = subprocess.run(
+            ["bash", "-c", script(bulb.url, PYTHON)],
+            cwd=folder,
+            env={"PATH": f"{bin_}:{os.environ['PATH']}", "HOME": str(home)},
+            capture_output=True,
+            text=True,
+            timeout=WAIT_S,
+            check=False,
+        )
     said = done.stdout
     assert done.returncode == 0, said[-2000:] + done.stderr[-2000:]
     assert "Hello, Ada! Version $LATEST." in said

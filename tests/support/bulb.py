@@ -107,7 +107,10 @@ class Process:
         with (self.data.parent / f"{self.data.name}.log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log)
         assert self._process.stdout is not None
-        ready, _, _ = select.select([self._process.stdout], [], [], 60)
+        # Not select(): a worker that has run many servers holds more descriptors than that can name.
+        line = select.poll()
+        line.register(self._process.stdout, select.POLLIN)
+        ready = line.poll(60_000)
         self.line = self._process.stdout.readline().decode() if ready else ""
         if "http://" not in self.line:
             self.kill()
