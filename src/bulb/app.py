@@ -312,7 +312,7 @@ class _House:
                 url_domain=self.config.url_domain,
                 url_one_permission=self.config.url_permissions == "one",
                 destinations=frozenset({"lambda", "s3", *self.further_destinations}),
-                may_assume=_by_lambda(authorizer) if authorizer is not None else None,
+                roles=authorizer,
             ),
             callers=authorizer,
         )
@@ -430,10 +430,6 @@ class _House:
                 await self.blobs.sweep()
             except Exception:
                 _log.exception("unused blobs could not be removed; trying again later")
-
-
-def _by_lambda(authorizer: Authorizer) -> Callable[[str], Awaitable[bool]]:
-    return lambda role_arn: authorizer.lets_assume(role_arn, "lambda.amazonaws.com")
 
 
 class _VersionSnapshots:

@@ -10,7 +10,7 @@ import pytest
 from tests.support.bulb import Running, running_bulb
 from tests.support.functions import PYTHON, ROLE, create, invoke, zipped
 from tests.support.guarded import BY_LAMBDA, ELSEWHERE, HOME, allow, denied, deny, document, guarded_server, say, user
-from tests.support.strict import Keys, answered, root_of, session_of, signed
+from tests.support.strict import Keys, answered, fetched, root_of, session_of, signed
 
 ECHO = """
     def handler(event, context):
@@ -263,6 +263,43 @@ def test_who_makes_a_function_must_be_allowed_to_pass_its_role_and_layers(guarde
 
 def _trusts_nobody() -> str:
     return document({"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"})
+
+
+def test_events_go_only_where_the_functions_role_may_send_them(guarded: Running, root: Keys, arn: str) -> None:
+    aws, iam = guarded.client("lambda", **root), guarded.client("iam", **root)
+    role = iam.create_role(RoleName="telling", AssumeRolePolicyDocument=document(BY_LAMBDA))["Role"]["Arn"]
+    aws.create_function(
+        FunctionName="telling", Runtime=PYTHON, Handler="app.handler", Role=role, Code={"ZipFile": zipped(app=ECHO)}
+    )
+    wanted = {"DestinationConfig": {"OnSuccess": {"Destination": arn}, "OnFailure": {"Destination": arn}}}
+    with pytest.raises(aws.exceptions.InvalidParameterValueException) as caught:
+        aws.put_function_event_invoke_config(FunctionName="telling", **wanted)
+    message = caught.value.response["Error"]["Message"]
+    assert message == f"The function's execution role does not have permissions to call InvokeFunction on {arn}"
+    may_call = document(allow("lambda:InvokeFunction", arn))
+    iam.put_role_policy(RoleName="telling", PolicyName="p", PolicyDocument=may_call)
+    aws.put_function_event_invoke_config(FunctionName="telling", **wanted)
+    with pytest.raises(aws.exceptions.InvalidParameterValueException):
+        to_bucket = {"DestinationConfig": {"OnFailure": {"Destination": "arn:aws:s3:::homes"}}}
+        aws.update_function_event_invoke_config(FunctionName="telling", **to_bucket)
+    may_put = document(allow("s3:PutObject", "arn:aws:s3:::homes/*"))
+    iam.put_role_policy(RoleName="telling", PolicyName="q", PolicyDocument=may_put)
+    aws.update_function_event_invoke_config(FunctionName="telling", **to_bucket)
+
+
+def test_a_form_is_held_against_the_policies_of_who_signed_it(guarded: Running, root: Keys) -> None:
+    guarded.client("s3", **root).create_bucket(Bucket="forms")
+    keys = user(guarded, "poster", allow("s3:PutObject", "arn:aws:s3:::forms/mine/*"))
+    s3 = guarded.client("s3", **keys, s3={"addressing_style": "path"})
+
+    def posted(key: str) -> int:
+        form = s3.generate_presigned_post("forms", key)
+        parts = [*form["fields"].items(), ("file", "content")]
+        body = "".join(f'--x\r\nContent-Disposition: form-data; name="{n}"\r\n\r\n{v}\r\n' for n, v in parts)
+        kind = "multipart/form-data; boundary=x"
+        return fetched(f"{guarded.url}/forms", "POST", f"{body}--x--\r\n".encode(), Content_Type=kind)[0]
+
+    assert [posted("mine/a"), posted("theirs/a")] == [204, 403]
 
 
 # Settings.

@@ -14,7 +14,7 @@ from bulb.identity.conditions import Context
 from bulb.identity.decisions import Asking, Refusal, Statements, decide, refused
 from bulb.identity.documents import statements_of
 from bulb.identity.evaluation import Principal, Verdict, evaluate
-from bulb.identity.grants import CallerGrants, Grants
+from bulb.identity.grants import CallerGrants, Grants, caller_of
 from bulb.identity.needs import Need, Needs
 from bulb.wire.catalog import SERVICES
 
@@ -65,6 +65,11 @@ class Authorizer:
         """Does the trust policy of the role let a service assume it?"""
         trust = await self._grants.trust(role_arn)
         return evaluate(trust, _ASSUME_ROLE, role_arn, {}, Principal(service=service)) is Verdict.ALLOW
+
+    async def role_may(self, role_arn: str, action: str, resource: str) -> bool:
+        """Do the role's own policies allow it? Conditions see who asks, and nothing of a request."""
+        grants = await self._grants.of(caller_of(role_arn))
+        return evaluate(grants.statements, action, resource, grants.keys) is Verdict.ALLOW
 
     async def _guard(self, need: Need) -> Statements:
         if need.action == _ASSUME_ROLE:

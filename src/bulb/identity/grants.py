@@ -87,6 +87,12 @@ class CallerGrants:
         self._trusts.clear()
 
 
+def caller_of(role_arn: str) -> Caller:
+    """Whoever a session of the role of that ARN would be."""
+    account, name = role_arn.split(":")[4], role_arn.rpartition("/")[2]
+    return Caller(account, None, f"arn:aws:sts::{account}:assumed-role/{name}/-", role_id(role_arn))
+
+
 def _keep(cache: dict[Any, Any], key: Any, found: Any) -> None:
     if len(cache) >= MAX_CACHED:
         cache.clear()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bulb.core.arn import parse_arn
-from bulb.core.errors import NotSupported
+from bulb.core.errors import AwsError, NotSupported
 from bulb.services.lambda_ import errors
 from bulb.services.lambda_.model import FunctionKey
 
@@ -18,6 +18,13 @@ _SERVICES = {
     "sns": "Amazon SNS",
     "events": "Amazon EventBridge",
     "s3": "Amazon S3",
+}
+_SENDS = {
+    "lambda": "lambda:InvokeFunction",
+    "sqs": "sqs:SendMessage",
+    "sns": "sns:Publish",
+    "events": "events:PutEvents",
+    "s3": "s3:PutObject",
 }
 # A bucket takes what failed, nothing else.
 _ON_SUCCESS = frozenset(_SERVICES) - {"s3"}
@@ -85,6 +92,24 @@ def check_destinations(key: FunctionKey, config: Mapping[str, Any], allowed: Des
     for target in (success, failure):
         if target:
             _check_target(key, target, allowed)
+
+
+def sends(config: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What a function's role must be allowed, for the destinations that are given: actions and resources."""
+    found = []
+    for member in ("OnSuccess", "OnFailure"):
+        target = _destination(config, member)
+        arn = parse_arn(target) if target else None
+        if target and arn is not None and arn.service in _SENDS:
+            found.append((_SENDS[arn.service], f"{target}/aws/lambda/async/" if arn.service == "s3" else target))
+    return found
+
+
+def may_not_send(action: str, target: str) -> AwsError:
+    """InvalidParameterValueException."""
+    return errors.invalid(
+        f"The function's execution role does not have permissions to call {action.partition(':')[2]} on {target}"
+    )
 
 
 def check_dead_letter(config: Mapping[str, Any] | None, services: Collection[str]) -> None:

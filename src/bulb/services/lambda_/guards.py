@@ -32,7 +32,7 @@ class Guards:
             return found
         if ":layer:" in resource:
             return await self._of_layer(resource)
-        target = names.function_of(resource)
+        target = names.function_of(resource) if ":function:" in resource else None
         if target is None:
             return ()
         changes = self._changes

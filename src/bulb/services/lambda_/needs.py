@@ -61,6 +61,7 @@ async def needs(call: Call) -> Sequence[Need]:
     context = _context(call.params)
     special = _OWN.get(call.operation)
     if special is not None:
+        context |= _mapped_function(call)
         own = [Need(action, resource, context) for action, resource in special(call)]
     elif "FunctionName" in call.params:
         own = [_of_function(call, context)]
@@ -70,16 +71,10 @@ async def needs(call: Call) -> Sequence[Need]:
 
 
 def _of_function(call: Call, context: Mapping[str, Any]) -> Need:
-    params = call.params
-    parts = names.parse(params["FunctionName"])
-    qualifier = parts.qualifier or params.get("Qualifier")
-    account = parts.account or call.caller.account
+    resource, account = _function_arn(call, call.params["FunctionName"])
     is_elsewhere = account != call.caller.account
     if is_elsewhere and call.operation not in _ACROSS_ACCOUNTS:
         raise errors.access_denied()
-    resource = f"arn:aws:lambda:{parts.region or call.region}:{account}:function:{parts.name}"
-    if qualifier:
-        resource += f":{qualifier}"
     return Need(_action(call), resource, context, acts_there=is_elsewhere)
 
 
@@ -128,6 +123,23 @@ def _layer(call: Call) -> _Named:
 
 def _parameter(name: str) -> Callable[[Call], _Named]:
     return lambda call: [(_action(call), call.params[name])]
+
+
+def _mapped_function(call: Call) -> dict[str, str]:
+    """The function of an event source mapping is a condition, not the resource."""
+    name = call.params.get("FunctionName")
+    if not name or "EventSourceMapping" not in call.operation:
+        return {}
+    return {"lambda:functionarn": _function_arn(call, name)[0]}
+
+
+def _function_arn(call: Call, name: str) -> tuple[str, str]:
+    """Its ARN as the caller named it, and its account."""
+    parts = names.parse(name)
+    qualifier = parts.qualifier or call.params.get("Qualifier")
+    account = parts.account or call.caller.account
+    found = f"arn:aws:lambda:{parts.region or call.region}:{account}:function:{parts.name}"
+    return (f"{found}:{qualifier}" if qualifier else found), account
 
 
 def _mapping(call: Call) -> _Named:

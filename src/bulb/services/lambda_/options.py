@@ -2,8 +2,8 @@
 
 import os
 import platform
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from bulb.core.limits import ACCOUNT_CONCURRENCY
 
@@ -15,6 +15,16 @@ def _machine() -> tuple[str, ...]:
     return (_ARCHITECTURES.get(platform.machine().lower(), "x86_64"),)
 
 
+class RolePermissions(Protocol):
+    """What execution roles may do (identity/)."""
+
+    async def lets_assume(self, role_arn: str, service: str) -> bool:
+        """Does the trust policy of the role let a service assume it?"""
+
+    async def role_may(self, role_arn: str, action: str, resource: str) -> bool:
+        """Do the role's own policies allow it?"""
+
+
 @dataclass(frozen=True, slots=True)
 class LambdaOptions:
     """`architectures` are those functions may ask for. `code_url_key` signs download links; a fresh one with each
@@ -23,7 +33,7 @@ class LambdaOptions:
     `url_domain` is the domain below which function URLs are hosts; `url_one_permission` asks their callers only for
     `lambda:InvokeFunctionUrl`, as AWS did until October 2025.
     `destinations` are the services that take deliveries about asynchronous events.
-    `may_assume` says whether the role of an ARN lets Lambda assume it; None where any role will do.
+    `roles` knows what execution roles may do; None where any role may do everything.
     """
 
     architectures: tuple[str, ...] = field(default_factory=_machine)
@@ -35,4 +45,4 @@ class LambdaOptions:
     url_domain: str | None = None
     url_one_permission: bool = False
     destinations: frozenset[str] = frozenset({"lambda", "s3"})
-    may_assume: Callable[[str], Awaitable[bool]] | None = None
+    roles: RolePermissions | None = None

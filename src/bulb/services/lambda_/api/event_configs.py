@@ -17,6 +17,7 @@ class EventConfigOperations:
     def __init__(self, store: LambdaStore, options: LambdaOptions) -> None:
         self._store = store
         self._services = options.destinations
+        self._roles = options.roles
 
     async def put_function_event_invoke_config(self, call: Call) -> Answer:
         """Replaces the whole configuration."""
@@ -25,6 +26,7 @@ class EventConfigOperations:
         def decide(before: EventConfig | None, allowed: Destinations) -> EventConfig:
             return event_configs.put(target.key, call.params, call.now, allowed)
 
+        await self._check_role(call, target)
         return _shown(target, await self._change(target, decide))
 
     async def update_function_event_invoke_config(self, call: Call) -> Answer:
@@ -36,6 +38,7 @@ class EventConfigOperations:
                 raise _missing(target)
             return event_configs.updated(target.key, before, call.params, call.now, allowed)
 
+        await self._check_role(call, target)
         return _shown(target, await self._change(target, decide))
 
     async def get_function_event_invoke_config(self, call: Call) -> Answer:
@@ -81,6 +84,15 @@ class EventConfigOperations:
         if allowed is None:
             raise errors.function_not_found(key)
         return {"RecursiveLoop": "Allow" if allowed else "Terminate"}
+
+    async def _check_role(self, call: Call, target: names.Target) -> None:
+        """The function's role must be allowed to send. Raises InvalidParameterValueException."""
+        if self._roles is None:
+            return
+        record = await self._store.find_qualified(target.key, target.qualifier)
+        for action, where in event_configs.sends(call.params.get("DestinationConfig") or {}):
+            if record is not None and not await self._roles.role_may(record.definition.role, action, where):
+                raise event_configs.may_not_send(action, where)
 
     async def _change(self, target: names.Target, decide: event_configs.Decide) -> EventConfig:
         return await self._store.event_configs.change(target.key, target.qualifier, self._services, decide)

@@ -157,8 +157,8 @@ class FunctionOperations:
 
     async def _check_role(self, params: Mapping[str, Any]) -> None:
         """Raises InvalidParameterValueException for a role that Lambda is not let into."""
-        role, may_assume = params.get("Role"), self._options.may_assume
-        if role and may_assume is not None and not await may_assume(role):
+        role, roles = params.get("Role"), self._options.roles
+        if role and roles is not None and not await roles.lets_assume(role, "lambda.amazonaws.com"):
             raise errors.invalid("The role defined for the function cannot be assumed by Lambda.")
 
     async def _find(self, call: Call) -> tuple[names.Target, FunctionRecord]:

@@ -1,0 +1,259 @@
+"""What each operation asks of policies: by name, and for whatever parameters a client may send."""
+
+import asyncio
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from botocore import xform_name
+from hypothesis import HealthCheck, Phase, given, settings
+
+from bulb.core.calls import Call, Caller
+from bulb.core.errors import AwsError
+from bulb.identity.needs import Need, Needs, of_operation
+from bulb.services.iam.api import Iam
+from bulb.services.iam.needs import IamNeeds
+from bulb.services.lambda_ import needs as lambda_needs
+from bulb.services.lambda_.api import LambdaApi
+from bulb.services.logs.api import Logs
+from bulb.services.logs.needs import needs as logs_needs
+from bulb.services.s3 import S3Api
+from bulb.services.s3 import needs as s3_needs
+from bulb.services.sts.api import Sts
+from bulb.services.sts.needs import needs as sts_needs
+from tests.support import plausible
+from tests.wire.clients import model
+
+HOME, OTHER = "000000000000", "111122223333"
+ME = f"arn:aws:iam::{HOME}:user/ann"
+FUNCTION = f"arn:aws:lambda:us-east-1:{HOME}:function:f"
+LAYER = f"arn:aws:lambda:us-east-1:{HOME}:layer:l"
+GROUP = f"arn:aws:logs:us-east-1:{HOME}:log-group:g"
+ROLE = f"arn:aws:iam::{HOME}:role/r"
+
+
+class _Empty:
+    """A database with nobody in it."""
+
+    async def read(self, function: Any) -> Any:
+        connection = SimpleNamespace(execute=lambda query: SimpleNamespace(one_or_none=lambda: None))
+        return function(connection)
+
+
+NEEDS: dict[str, Needs] = {
+    "lambda": lambda_needs,
+    "s3": s3_needs,
+    "logs": logs_needs,
+    "iam": IamNeeds(_Empty()),  # type: ignore[arg-type]
+    "sts": sts_needs,
+}
+
+
+def asked(service: str, operation: str, **params: Any) -> Sequence[Need]:
+    call = Call(
+        service=service,
+        operation=operation,
+        params=params,
+        caller=Caller(HOME, "AKIA", ME, "AIDA"),
+        region="us-east-1",
+        request_id="r",
+        now=0.0,
+        headers={},
+        base_url="http://localhost",
+    )
+    return asyncio.run(_asked(call))
+
+
+async def _asked(call: Call) -> Sequence[Need]:
+    return await NEEDS.get(call.service, of_operation)(call)
+
+
+CASES: list[tuple[str, str, dict[str, Any], list[tuple[str, str]]]] = [
+    ("lambda", "Invoke", {"FunctionName": "f"}, [("lambda:InvokeFunction", FUNCTION)]),
+    ("lambda", "InvokeAsync", {"FunctionName": "f"}, [("lambda:InvokeFunction", FUNCTION)]),
+    (
+        "lambda",
+        "InvokeWithResponseStream",
+        {"FunctionName": "f", "Qualifier": "live"},
+        [("lambda:InvokeFunction", f"{FUNCTION}:live")],
+    ),
+    ("lambda", "Invoke", {"FunctionName": f"{FUNCTION}:7"}, [("lambda:InvokeFunction", f"{FUNCTION}:7")]),
+    ("lambda", "GetFunction", {"FunctionName": f"{HOME}:function:f"}, [("lambda:GetFunction", FUNCTION)]),
+    ("lambda", "GetAlias", {"FunctionName": "f", "Name": "live"}, [("lambda:GetAlias", FUNCTION)]),
+    ("lambda", "ListFunctions", {}, [("lambda:ListFunctions", "*")]),
+    ("lambda", "GetAccountSettings", {}, [("lambda:GetAccountSettings", "*")]),
+    ("lambda", "ListTags", {"Resource": FUNCTION}, [("lambda:ListTags", FUNCTION)]),
+    (
+        "lambda",
+        "UpdateFunctionCode",
+        {"FunctionName": "f", "S3Bucket": "b", "S3Key": "k", "S3ObjectVersion": "1"},
+        [("lambda:UpdateFunctionCode", FUNCTION), ("s3:GetObjectVersion", "arn:aws:s3:::b/k")],
+    ),
+    (
+        "lambda",
+        "CreateFunction",
+        {"FunctionName": "f", "Role": ROLE, "Layers": [f"{LAYER}:1"], "Code": {"S3Bucket": "b", "S3Key": "k"}},
+        [
+            ("lambda:CreateFunction", FUNCTION),
+            ("iam:PassRole", ROLE),
+            ("lambda:GetLayerVersion", f"{LAYER}:1"),
+            ("s3:GetObject", "arn:aws:s3:::b/k"),
+        ],
+    ),
+    ("lambda", "PublishLayerVersion", {"LayerName": "l", "Content": {}}, [("lambda:PublishLayerVersion", LAYER)]),
+    ("lambda", "ListLayerVersions", {"LayerName": "l"}, [("lambda:ListLayerVersions", LAYER)]),
+    (
+        "lambda",
+        "GetLayerVersion",
+        {"LayerName": "l", "VersionNumber": 2},
+        [("lambda:GetLayerVersion", f"{LAYER}:2")],
+    ),
+    ("lambda", "GetLayerVersionByArn", {"Arn": f"{LAYER}:2"}, [("lambda:GetLayerVersion", f"{LAYER}:2")]),
+    (
+        "lambda",
+        "DeleteEventSourceMapping",
+        {"UUID": "u"},
+        [("lambda:DeleteEventSourceMapping", f"arn:aws:lambda:us-east-1:{HOME}:event-source-mapping:u")],
+    ),
+    (
+        "lambda",
+        "PutResourcePolicy",
+        {"ResourceArn": FUNCTION, "Policy": "{}"},
+        [(f"lambda:{action}", FUNCTION) for action in ("PutResourcePolicy", "AddPermission", "RemovePermission")],
+    ),
+    (
+        "lambda",
+        "PutFunctionCodeSigningConfig",
+        {"FunctionName": "f", "CodeSigningConfigArn": "arn:csc"},
+        [("lambda:PutFunctionCodeSigningConfig", FUNCTION), ("lambda:PutFunctionCodeSigningConfig", "arn:csc")],
+    ),
+    ("s3", "GetObject", {"Bucket": "b", "Key": "a/k"}, [("s3:GetObject", "arn:aws:s3:::b/a/k")]),
+    ("s3", "HeadObject", {"Bucket": "b", "Key": "k"}, [("s3:GetObject", "arn:aws:s3:::b/k")]),
+    (
+        "s3",
+        "GetObject",
+        {"Bucket": "b", "Key": "k", "VersionId": "1"},
+        [("s3:GetObjectVersion", "arn:aws:s3:::b/k")],
+    ),
+    ("s3", "HeadBucket", {"Bucket": "b"}, [("s3:ListBucket", "arn:aws:s3:::b")]),
+    ("s3", "ListObjectsV2", {"Bucket": "b"}, [("s3:ListBucket", "arn:aws:s3:::b")]),
+    ("s3", "ListBuckets", {}, [("s3:ListAllMyBuckets", "arn:aws:s3:::*")]),
+    (
+        "s3",
+        "CopyObject",
+        {"Bucket": "b", "Key": "k", "CopySource": "/c/d%20e?versionId=1"},
+        [("s3:PutObject", "arn:aws:s3:::b/k"), ("s3:GetObjectVersion", "arn:aws:s3:::c/d e")],
+    ),
+    (
+        "s3",
+        "PutObject",
+        {"Bucket": "b", "Key": "k", "Tagging": "a=b"},
+        [("s3:PutObject", "arn:aws:s3:::b/k"), ("s3:PutObjectTagging", "arn:aws:s3:::b/k")],
+    ),
+    (
+        "s3",
+        "DeleteObjects",
+        {"Bucket": "b", "Delete": {"Objects": [{"Key": "k"}, {"Key": "l", "VersionId": "1"}]}},
+        [("s3:DeleteObject", "arn:aws:s3:::b/k"), ("s3:DeleteObjectVersion", "arn:aws:s3:::b/l")],
+    ),
+    (
+        "s3",
+        "PutBucketNotificationConfiguration",
+        {"Bucket": "b"},
+        [("s3:PutBucketNotification", "arn:aws:s3:::b")],
+    ),
+    ("s3", "PostObject", {"Bucket": "b"}, []),
+    (
+        "logs",
+        "PutLogEvents",
+        {"logGroupName": "g", "logStreamName": "s"},
+        [("logs:PutLogEvents", f"{GROUP}:log-stream:s")],
+    ),
+    ("logs", "FilterLogEvents", {"logGroupName": "g"}, [("logs:FilterLogEvents", f"{GROUP}:log-stream:")]),
+    (
+        "logs",
+        "FilterLogEvents",
+        {"logGroupIdentifier": f"{GROUP}:*"},
+        [("logs:FilterLogEvents", f"{GROUP}:log-stream:")],
+    ),
+    ("logs", "TagResource", {"resourceArn": GROUP}, [("logs:TagResource", GROUP)]),
+    ("iam", "GetRole", {"RoleName": "r"}, [("iam:GetRole", ROLE)]),
+    ("iam", "CreateUser", {"UserName": "x", "Path": "/a/"}, [("iam:CreateUser", f"arn:aws:iam::{HOME}:user/a/x")]),
+    ("iam", "GetUser", {}, [("iam:GetUser", ME)]),
+    ("iam", "ListRoles", {}, [("iam:ListRoles", f"arn:aws:iam::{HOME}:role/")]),
+    ("iam", "AttachRolePolicy", {"RoleName": "r", "PolicyArn": "arn:p"}, [("iam:AttachRolePolicy", ROLE)]),
+    ("iam", "GetPolicy", {"PolicyArn": "arn:p"}, [("iam:GetPolicy", "arn:p")]),
+    ("sts", "GetCallerIdentity", {}, []),
+    ("sts", "AssumeRole", {"RoleArn": ROLE, "RoleSessionName": "s"}, [("sts:AssumeRole", ROLE)]),
+    ("sqs", "SendMessage", {}, [("sqs:SendMessage", "*")]),
+]
+
+
+@pytest.mark.parametrize(("service", "operation", "params", "needs"), CASES)
+def test_actions_and_resources(
+    service: str, operation: str, params: dict[str, Any], needs: list[tuple[str, str]]
+) -> None:
+    assert [(need.action, need.resource) for need in asked(service, operation, **params)] == needs
+
+
+def test_condition_keys_of_services() -> None:
+    keys = asked("lambda", "AddPermission", FunctionName="f", Principal="s3.amazonaws.com")[0].context
+    assert keys == {"lambda:principal": "s3.amazonaws.com"}
+    keys = asked("lambda", "CreateEventSourceMapping", FunctionName="f")[0].context
+    assert keys == {"lambda:functionarn": FUNCTION}
+    created = asked("lambda", "CreateFunction", FunctionName="f", Role=ROLE, Layers=["a", "b"], Code={})
+    assert created[0].context == {"lambda:layer": ["a", "b"]}
+    assert created[1].context == {"iam:passedtoservice": "lambda.amazonaws.com"}
+    keys = asked("s3", "ListObjectsV2", Bucket="b", Prefix="p", MaxKeys=3)[0].context
+    assert keys == {"s3:prefix": "p", "s3:max-keys": "3"}
+    assert asked("iam", "AttachRolePolicy", RoleName="r", PolicyArn="arn:p")[0].context == {"iam:policyarn": "arn:p"}
+
+
+def test_only_some_operations_reach_into_another_account() -> None:
+    there = FUNCTION.replace(HOME, OTHER)
+    need = asked("lambda", "Invoke", FunctionName=there)[0]
+    assert (need.resource, need.owner(HOME), need.acts_there) == (there, OTHER, True)
+    for operation in ("AddPermission", "UpdateFunctionConfiguration", "CreateFunction"):
+        with pytest.raises(AwsError) as caught:
+            asked("lambda", operation, FunctionName=there)
+        assert (caught.value.code, caught.value.message) == ("AccessDeniedException", "")
+
+
+def _operations() -> list[tuple[str, str]]:
+    rooms = {"lambda": LambdaApi, "s3": S3Api, "logs": Logs, "iam": Iam, "sts": Sts}
+    found = []
+    for service, room in rooms.items():
+        for operation in model(service).operation_names:
+            if service == "lambda" or hasattr(room, xform_name(operation)):
+                found.append((service, operation))
+    return found
+
+
+@pytest.mark.parametrize(("service", "operation"), _operations())
+def test_whatever_a_client_sends_is_asked_for_or_refused(service: str, operation: str) -> None:
+    shape = model(service).operation_model(operation).input_shape
+    if shape is None:
+        assert asked(service, operation)
+        return
+
+    @settings(
+        max_examples=15,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(plausible.parameters(shape))
+    def tried(params: dict[str, Any]) -> None:
+        try:
+            needs = asked(service, operation, **params)
+        except AwsError as error:
+            assert error.status < 500 or error.status == 501
+            return
+        assert all(need.action and need.resource for need in needs)
+        names_nothing = operation == "DeleteObjects" and not params["Delete"]["Objects"]
+        assert needs or names_nothing or operation in ("GetCallerIdentity", "GetSessionToken")
+
+    tried()
