@@ -94,6 +94,7 @@ def command(**flags: Any) -> None:
     """
     chosen = config.load(flags)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # a migration is told of by us, in one line
     uvloop.run(_serve(chosen))
 
 

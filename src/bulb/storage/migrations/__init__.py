@@ -7,6 +7,8 @@ To change the schema: change `schema/<room>.py`, run `python -m bulb.storage.mig
 correct the file it writes in `versions/`, and set HEAD below to its revision.
 """
 
+import logging
+
 from sqlalchemy import Connection, text
 
 from bulb.storage.errors import DatabaseRefusedError
@@ -14,6 +16,8 @@ from bulb.storage.schema import metadata
 
 HEAD = "0002"
 _VERSION_TABLE = "alembic_version"
+
+_log = logging.getLogger(__name__)
 
 
 def bring_up_to_date(connection: Connection) -> None:
@@ -37,6 +41,7 @@ def bring_up_to_date(connection: Connection) -> None:
             f"The database was written by a newer Bulb (schema {found}, this one knows up to {HEAD}); "
             "start that version, or restore a backup made before it."
         )
+    _log.info("The database is brought from schema %s to schema %s", found, HEAD)
     runner.upgrade(connection)
 
 
