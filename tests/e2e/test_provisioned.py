@@ -325,6 +325,23 @@ def test_the_pool_of_the_account_lacks_what_is_provisioned(bulb: Running) -> Non
     until(lambda: aws.get_account_settings()["AccountLimit"][limit] == 1000, "the pool to be whole again")
 
 
+def test_lists_have_pages(bulb: Running) -> None:
+    aws = bulb.client("lambda")
+    one = published(aws, "paged")
+    aws.update_function_configuration(FunctionName="paged", Description="another")
+    aws.get_waiter("function_updated_v2").wait(FunctionName="paged", WaiterConfig={"Delay": 0.05})
+    two = aws.publish_version(FunctionName="paged")["Version"]
+    for version in (one, two):
+        provide(aws, "paged", version, 1)
+    pages = aws.get_paginator("list_provisioned_concurrency_configs").paginate(
+        FunctionName="paged", PaginationConfig={"PageSize": 1}
+    )
+    listed = [[item["FunctionArn"] for item in page["ProvisionedConcurrencyConfigs"]] for page in pages]
+    arn = "arn:aws:lambda:us-east-1:000000000000:function:paged"
+    assert listed == [[f"{arn}:{one}"], [f"{arn}:{two}"]]
+    aws.delete_function(FunctionName="paged")
+
+
 def test_what_is_refused(bulb: Running) -> None:
     aws = bulb.client("lambda")
     version = published(aws, "choosy")

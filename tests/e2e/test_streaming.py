@@ -33,14 +33,15 @@ def test_a_handler_that_does_not_stream_is_one_chunk(aws: Any) -> None:
             print("hello from", context.aws_request_id)
             if event.get("fail"):
                 raise ValueError("no")
-            return {"got": event}
+            return {"got": event, "client": context.client_context and context.client_context.custom}
         """,
     )
-    streamed = stream(aws, "stream-buffered", {"a": 1}, LogType="Tail")
+    context = base64.b64encode(b'{"custom": {"k": "v"}}').decode()
+    streamed = stream(aws, "stream-buffered", {"a": 1}, LogType="Tail", ClientContext=context)
     assert streamed.response["StatusCode"] == 200
     assert streamed.response["ExecutedVersion"] == "$LATEST"
     assert streamed.response["ResponseStreamContentType"] == "application/json"
-    assert streamed.chunks == [b'{"got": {"a": 1}}']
+    assert streamed.chunks == [b'{"got": {"a": 1}, "client": {"k": "v"}}']
     assert streamed.complete is not None
     assert set(streamed.complete) == {"LogResult"}
     log = base64.b64decode(streamed.complete["LogResult"]).decode()

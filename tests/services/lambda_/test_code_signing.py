@@ -65,6 +65,10 @@ def test_functions_have_one(room: Room) -> None:
         assert aws.get_function_code_signing_config(FunctionName=name)["CodeSigningConfigArn"] == arn
     listed = aws.list_functions_by_code_signing_config(CodeSigningConfigArn=arn)["FunctionArns"]
     assert listed == [f"{ARN}:given", f"{ARN}:made-with"]
+    pages = aws.get_paginator("list_functions_by_code_signing_config").paginate(
+        CodeSigningConfigArn=arn, PaginationConfig={"PageSize": 1}
+    )
+    assert [page["FunctionArns"] for page in pages] == [[listed[0]], [listed[1]]]
     assert refused(aws.delete_code_signing_config, CodeSigningConfigArn=arn)[0] == "ResourceConflictException"
     aws.delete_function_code_signing_config(FunctionName="given")
     assert "CodeSigningConfigArn" not in aws.get_function_code_signing_config(FunctionName="given")

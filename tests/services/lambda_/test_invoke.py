@@ -207,6 +207,10 @@ def test_kinds_of_functions_that_do_not_exist_here(room: Room) -> None:
         with pytest.raises(ClientError) as raised:
             room.client().invoke(FunctionName="f", **params)
         assert message(raised)[0] == "InvalidParameterValueException"
+    with pytest.raises(ClientError) as raised:
+        room.client().invoke_with_response_stream(FunctionName="f", TenantId="t")
+    assert message(raised)[0] == "InvalidParameterValueException"
+    assert room.runner.invocations == []
 
 
 def test_a_warm_invoke_asks_no_database(room: Room) -> None:

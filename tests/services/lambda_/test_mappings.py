@@ -181,6 +181,58 @@ def test_kafka_reads_as_a_group_of_its_own(room: Room, source: Source) -> None:
     )
 
 
+KAFKA = "arn:aws:kafka:us-east-1:000000000000:cluster/c/0a1b2c3d-0a1b-2c3d-4e5f-0a1b2c3d4e5f-1"
+DATABASE = "arn:aws:rds:us-east-1:000000000000:cluster:c"
+KEPT: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({"EventSourceArn": QUEUE}, {"ScalingConfig": {"MaximumConcurrency": 7}}),
+    ({"EventSourceArn": QUEUE}, {"ProvisionedPollerConfig": {"MinimumPollers": 2, "MaximumPollers": 9}}),
+    ({"EventSourceArn": QUEUE}, {"MetricsConfig": {"Metrics": ["EventCount"]}}),
+    (
+        {"EventSourceArn": KAFKA, "Topics": ["topic"], "StartingPosition": "LATEST"},
+        {
+            "AmazonManagedKafkaEventSourceConfig": {"ConsumerGroupId": "readers"},
+            "LoggingConfig": {"SystemLogLevel": "WARN"},
+        },
+    ),
+    (
+        {"EventSourceArn": DATABASE, "StartingPosition": "LATEST", "SourceAccessConfigurations": ACCESS},
+        {"DocumentDBEventSourceConfig": {"DatabaseName": "d", "CollectionName": "c", "FullDocument": "UpdateLookup"}},
+    ),
+]
+
+
+@pytest.mark.parametrize(("about", "options"), KEPT)
+def test_options_of_a_kind_are_kept(room: Room, source: Source, about: dict[str, Any], options: dict[str, Any]) -> None:
+    room.create()
+    aws = room.client()
+    made = aws.create_event_source_mapping(FunctionName="f", **about, **options)
+    shown = settled(room, made["UUID"])
+    assert {name: made[name] for name in options} == {name: shown[name] for name in options} == options
+
+
+def test_options_can_be_changed(room: Room, source: Source) -> None:
+    room.create()
+    aws = room.client()
+    uuid = aws.create_event_source_mapping(FunctionName="f", EventSourceArn=QUEUE)["UUID"]
+    for options in ({"ScalingConfig": {"MaximumConcurrency": 3}}, {"MetricsConfig": {"Metrics": ["EventCount"]}}):
+        settled(room, uuid)
+        aws.update_event_source_mapping(UUID=uuid, **options)
+        shown = settled(room, uuid)
+        assert {name: shown[name] for name in options} == options
+    aws.update_event_source_mapping(UUID=uuid, ScalingConfig={}, MetricsConfig={})
+    assert not {"ScalingConfig", "MetricsConfig"} & settled(room, uuid).keys()
+    both = {"ScalingConfig": {"MaximumConcurrency": 3}, "ProvisionedPollerConfig": {"MinimumPollers": 1}}
+    text = "ScalingConfig and ProvisionedPollerConfig cannot be used together."
+    assert refused(aws.update_event_source_mapping, UUID=uuid, **both) == (INVALID, text, 400)
+    for operation, named in (
+        (aws.update_event_source_mapping, {"UUID": uuid}),
+        (aws.create_event_source_mapping, {"FunctionName": "f", "EventSourceArn": f"{QUEUE}2"}),
+    ):
+        key = "arn:aws:kms:us-east-1:000000000000:key/k"
+        what = "Bulb does not support KMSKeyArn of event source mappings yet."
+        assert refused(operation, KMSKeyArn=key, **named) == ("NotImplementedException", what, 501)
+
+
 def test_duplicates(room: Room, source: Source) -> None:
     aws = room.client()
     room.create()

@@ -100,17 +100,28 @@ def test_the_models_own_bounds(room: Room, params: dict[str, Any], field: str) -
     assert f"at '{field}" in text
 
 
+MANAGED = {
+    "LambdaManagedInstancesCapacityProviderConfig": {
+        "CapacityProviderArn": "arn:aws:lambda:us-east-1:000000000000:capacity-provider:p"
+    }
+}
 UNSUPPORTED: list[tuple[dict[str, Any], str]] = [
     ({"DeadLetterConfig": {"TargetArn": "arn:aws:sqs:us-east-1:000000000000:q"}}, "DeadLetterConfig to Amazon SQS"),
     ({"KMSKeyArn": "arn:aws:kms:us-east-1:000000000000:key/k"}, "KMSKeyArn"),
     ({"ImageConfig": {"Command": ["x"]}}, "ImageConfig"),
     ({"DurableConfig": {"ExecutionTimeout": 5}}, "DurableConfig"),
+    ({"CapacityProviderConfig": MANAGED}, "CapacityProviderConfig"),
+    ({"AcceleratorConfig": {"AcceleratorMemorySize": 1}}, "AcceleratorConfig"),
 ]
 CREATE_ONLY: list[tuple[dict[str, Any], str]] = [
     ({"PublishTo": "LATEST_PUBLISHED"}, "PublishTo"),
     ({"PackageType": "Image", "Code": {"ImageUri": "r/i:1"}}, "functions made from container images"),
     ({"TenancyConfig": {"TenantIsolationMode": "PER_TENANT"}}, "TenancyConfig"),
     ({"Architectures": ["arm64"]}, "Architectures arm64 on this machine (x86_64)"),
+    (
+        {"Code": {"ZipFile": zipped(), "SourceKMSKeyArn": "arn:aws:kms:us-east-1:000000000000:key/k"}},
+        "SourceKMSKeyArn",
+    ),
 ]
 
 
@@ -126,6 +137,21 @@ def test_updates_refuse_them_too(room: Room, params: dict[str, Any], what: str) 
     room.create()
     code, text, _ = refused(room.client().update_function_configuration, FunctionName="f", **params)
     assert (code, text) == ("NotImplementedException", f"Bulb does not support {what} yet.")
+
+
+@pytest.mark.parametrize(
+    ("params", "what"),
+    [
+        ({"SourceKMSKeyArn": "arn:aws:kms:us-east-1:000000000000:key/k"}, "SourceKMSKeyArn"),
+        ({"PublishTo": "LATEST_PUBLISHED", "Publish": True}, "PublishTo"),
+    ],
+)
+def test_new_code_refuses_them_too(room: Room, params: dict[str, Any], what: str) -> None:
+    before = room.create()["CodeSha256"]
+    changed = {"FunctionName": "f", "ZipFile": zipped({"app.py": "def handler(e, c): return 2"})}
+    code, text, _ = refused(room.client().update_function_code, **changed, **params)
+    assert (code, text) == ("NotImplementedException", f"Bulb does not support {what} yet.")
+    assert room.settle()["CodeSha256"] == before
 
 
 def test_values_that_mean_not_used_pass(room: Room) -> None:
