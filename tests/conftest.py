@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.storage import postgresql
-from tests.support import leftovers
+from tests.support import bulb, leftovers
 
 
 @pytest.fixture(scope="session")
@@ -33,8 +33,15 @@ def postgresql_location(postgresql_server: str) -> str:
 _PATIENCE_S = 20.0
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--rung plain` shows the lower rungs on a machine that would give a better one."""
+    rungs = ("best", "full", "userns", "plain")
+    parser.addoption("--rung", choices=rungs, default="best", help="the rung of isolation servers under test insist on")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Look around before the first server starts: in the process that outlives the workers, and only there."""
+    bulb.DEFAULTS["isolation"] = config.getoption("--rung")
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(_Leftovers(), "leftovers")
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.hostile import Function, Neighbour, exit_error, processes_of, server, timed_out
+from tests.e2e.hostile import BE_MARKED, Function, Neighbour, exit_error, marked_processes, server, timed_out
 from tests.support.bulb import Running
 from tests.support.waiting import until
 
@@ -105,7 +105,8 @@ def test_it_cannot_signal_its_way_out(brief: Function, neighbour: Neighbour) -> 
 
 def test_children_are_gone_with_their_environment(bulb: Running) -> None:
     leaver = Function(bulb.client("lambda"), "leaver", Timeout=1)
-    uid = leaver.answer("""
+    leaver.answer(f"""
+        {BE_MARKED}
         for daemon in range(5):
             if os.fork() == 0:
                 os.setsid()
@@ -119,20 +120,19 @@ def test_children_are_gone_with_their_environment(bulb: Running) -> None:
                         time.sleep(60)
                 os._exit(0)
             os.wait()
-        answer = os.getuid()
     """)
-    assert processes_of(uid) == 6
+    assert marked_processes() == 6
     leaver.assert_works()
     # An end by crash, by timeout, and by an update of the function.
     exit_error(leaver.run("os._exit(1)"), "Runtime exited with error: exit status 1")
-    assert processes_of(uid) == 0
-    leaver.run("os.fork() or time.sleep(60); answer = None")
+    assert marked_processes() == 0
+    leaver.run(f"{BE_MARKED}; os.fork() or time.sleep(60)")
     timed_out(leaver.run("os.fork(); time.sleep(60)"), 1)
-    until(lambda: processes_of(uid) == 0, "the end of what ran out of time", 5)
-    leaver.answer("os.fork() or os.setsid() or time.sleep(60)")
-    assert processes_of(uid) == 2
+    until(lambda: marked_processes() == 0, "the end of what ran out of time", 5)
+    leaver.answer(f"{BE_MARKED}; os.fork() or os.setsid() or time.sleep(60)")
+    assert marked_processes() == 2
     leaver.aws.update_function_configuration(FunctionName=leaver.name, Description="ends idle environments")
-    until(lambda: processes_of(uid) == 0, "the end of what it left running", 5)
+    until(lambda: marked_processes() == 0, "the end of what it left running", 5)
     leaver.aws.get_waiter("function_updated_v2").wait(FunctionName=leaver.name, WaiterConfig={"Delay": 0.05})
     leaver.assert_works()
 

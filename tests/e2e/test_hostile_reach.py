@@ -130,7 +130,7 @@ def test_another_environment_is_out_of_reach(bulb: Running, snoop: Function) -> 
     """)
     assert reached == []
     uids = {function.answer("answer = os.getuid()") for function in (snoop, other)}
-    assert len(uids) == 2
+    assert len(uids) == (2 if bulb.isolation == "full" else 1)
     assert other.answer("answer = [count, open('/tmp/diary').read()]") == [3, "private"]
 
 
@@ -187,7 +187,8 @@ def test_a_privileged_call_is_refused(snoop: Function, name: str, arguments: str
 
 def test_it_cannot_become_anybody_else(snoop: Function) -> None:
     for attack in ("os.setuid(0)", "os.setgid(0)", "os.setgroups([0])", "os.setresuid(0, 0, 0)", "os.seteuid(0)"):
-        assert "PermissionError" in snoop.refusal(attack), attack
+        why = snoop.refusal(attack)  # in a user namespace the kernel says that there is nobody else
+        assert "Errno 1]" in why or "Errno 22]" in why, attack
     # Neither can a setuid program, were there one it could make or find.
     assert snoop.answer("""
         import shutil, subprocess

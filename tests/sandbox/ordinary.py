@@ -8,6 +8,15 @@ from bulb.sandbox.host import SandboxHost
 from bulb.sandbox.model import Code, Image, Limits, Rung
 from tests.sandbox.asking import ask, greet
 
+THREADS = """
+import threading, time
+answer = 0
+try:
+    while True:
+        threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+        answer += 1
+except RuntimeError: pass
+"""
 _HERE = Path(__file__).resolve().parent
 
 
@@ -28,8 +37,18 @@ async def main(directory: Path, code: Path, rung: Rung) -> None:
     await greet(sandbox)
     answer = await ask(sandbox, "import sys; sys.path.insert(0, '.'); import app; answer = app.value")
     print(host.rung, "answered", answer)
+    if rung is Rung.USERNS:
+        await two_at_their_limits(host, image, code)
     await sandbox.close()
     await host.close()
+
+
+async def two_at_their_limits(host: SandboxHost, image: Image, code: Path) -> None:
+    """What one sandbox has of threads takes none away from another of the same user."""
+    limits = Limits(512, 512, processes=50)
+    for sandbox in [await host.start(image, limits, Code(code)) for _ in range(2)]:
+        await greet(sandbox)
+        print(await ask(sandbox, THREADS), "threads")
 
 
 def code_in(directory: Path) -> Path:

@@ -79,6 +79,29 @@ def test_a_memory_bomb_is_stopped(tmp_path: Path, rung: Rung) -> None:
 
 
 @both
+def test_shared_memory_counts_too_and_what_forks_share_counts_once(tmp_path: Path, rung: Rung) -> None:
+    async def body(host: SandboxHost) -> None:
+        async with running(host, python_image(), code_at(tmp_path / "code")) as sandbox:
+            family = """
+import os, time
+held = b"x" * (70 << 20)
+for _ in range(4):
+    if os.fork() == 0:
+        time.sleep(0.5)
+        os._exit(0)
+for _ in range(4): os.wait()
+answer = "all lived"
+"""
+            assert await ask(sandbox, family) == "all lived"
+            mapped = "m = __import__('mmap').mmap(-1, 200 << 20); m.write(bytes(200 << 20)); time.sleep(60)"
+            await tell(sandbox, mapped)
+            ended = await asyncio.wait_for(asyncio.shield(sandbox.exited), 20)
+            assert (ended.oom, ended.signal) == (True, 9)
+
+    on_host(tmp_path, body, rung)
+
+
+@both
 def test_double_forked_children_go_with_their_sandbox(tmp_path: Path, rung: Rung) -> None:
     marker = f"61.{os.getpid()}"
 
@@ -134,6 +157,27 @@ def test_node_runs(tmp_path: Path, rung: Rung) -> None:
     on_host(tmp_path, body, rung)
 
 
+def test_the_plain_rung_leaves_nothing_in_the_code(tmp_path: Path) -> None:
+    async def body(host: SandboxHost) -> None:
+        code = code_at(tmp_path / "code")
+        async with running(host, python_image(), code) as sandbox:
+            again = "subprocess.run([sys.executable, '-c', 'import app'], env=os.environ, check=True)"
+            await ask(sandbox, "import os, sys, subprocess; sys.path.insert(0, os.getcwd()); import app")
+            await ask(sandbox, f"os.environ.update({dict(sandbox.variables)!r}); {again}")
+        assert [path.name for path in code.iterdir()] == ["app.py"]
+
+    on_host(tmp_path, body, Rung.PLAIN)
+
+
+def test_that_root_has_no_process_limit_is_reported(tmp_path: Path) -> None:
+    async def body(host: SandboxHost) -> None:
+        report, limited = host.report(), os.geteuid() != 0
+        assert ("process limit" in report.has) is limited
+        assert any(lack.startswith("process limit") for lack in report.lacks) is not limited
+
+    on_host(tmp_path, body, Rung.USERNS)
+
+
 def test_a_user_namespace_isolates(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("x")
@@ -178,7 +222,8 @@ def test_an_ordinary_user(rung: Rung) -> None:
     # Not pytest's folder: that is closed to other users.
     with tempfile.TemporaryDirectory() as directory:
         done = _as_nobody(Path(directory), rung)
-    assert done.stdout == f"{rung} answered 42\n", done.stderr
+    threads = "49 threads\n" * 2 if rung is Rung.USERNS else ""
+    assert done.stdout == f"{rung} answered 42\n{threads}", done.stderr
 
 
 def _as_nobody(directory: Path, rung: Rung) -> subprocess.CompletedProcess[str]:

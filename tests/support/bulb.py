@@ -22,6 +22,9 @@ from bulb.delivery.relay import Destination
 from tests.support.clock import MovableClock
 from tests.support.gateway import client
 
+# What every server here is started with unless a test says otherwise; see --rung in tests/conftest.py.
+DEFAULTS = {"isolation": "best"}
+
 
 @dataclass
 class Running:
@@ -46,7 +49,8 @@ def running_bulb(
     clock, started = MovableClock(), threading.Event()
     outcome: dict[str, Any] = {}
     facts: list[Fact] = []
-    config = load({"port": 0, "data": data, **settings}, {"HOME": str(Path.home()), "PATH": os.environ["PATH"]})
+    given = {"port": 0, "data": data, **DEFAULTS, **settings}
+    config = load(given, {"HOME": str(Path.home()), "PATH": os.environ["PATH"]})
 
     async def serve() -> None:
         loop, stop = asyncio.get_running_loop(), asyncio.Event()
@@ -103,7 +107,9 @@ class Process:
         return self._process.pid
 
     def start(self, port: int = 0) -> None:
-        command = [sys.executable, "-m", *self.module, "--port", str(port), "--data", str(self.data), *self._options]
+        settings = {"port": port, "data": self.data, **DEFAULTS}
+        said = [word for name, value in settings.items() for word in (f"--{name}", str(value))]
+        command = [sys.executable, "-m", *self.module, *said, *self._options]
         with (self.data.parent / f"{self.data.name}.log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log)
         assert self._process.stdout is not None

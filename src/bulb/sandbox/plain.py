@@ -1,7 +1,8 @@
 """The last rung: an ordinary process of the server's user in its own session, with limits. It isolates nothing.
 
 /tmp is the machine's; the sandbox's own temporary directory is told as TMPDIR. The code is used where it lies, told as
-LAMBDA_TASK_ROOT. The Runtime API is on a port of the machine's loopback.
+LAMBDA_TASK_ROOT, and Python is told to leave no compiled files beside it: others start from the same. The Runtime API
+is on a port of the machine's loopback.
 """
 
 import asyncio
@@ -28,8 +29,8 @@ class PlainCell(PolledCell):
 
     @property
     def variables(self) -> Mapping[str, str]:
-        """TMPDIR, and where the code is."""
-        told = {"TMPDIR": str(self._directory)}
+        """TMPDIR, where the code is, and that nothing is to be compiled into it."""
+        told = {"TMPDIR": str(self._directory), "PYTHONDONTWRITEBYTECODE": "1"}
         if self._code is not None:
             told["LAMBDA_TASK_ROOT"] = str(self._code.task)
         return told
@@ -39,7 +40,7 @@ class PlainCell(PolledCell):
         fields: dict[str, Any] = {
             "isolated": False,
             "uid": None,
-            "processes": self._limits.processes,
+            "processes": None,  # it would count whatever the server's user runs on the machine
             "open_files": self._limits.open_files,
             "directory": str(self._code.task if self._code else self._directory),
             "ports": [],

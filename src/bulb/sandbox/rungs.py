@@ -22,7 +22,7 @@ _NAMESPACES = ("own processes, mounts, network, IPC and host name", "read-only r
 _LOCKED = ("system call filter", "no privileges")
 _HAS = {
     Rung.FULL: (*_NAMESPACES, *_LOCKED, "own user id", "memory, CPU and process limits", "freezing when idle"),
-    Rung.USERNS: (*_NAMESPACES, *_LOCKED, "process limit per user"),
+    Rung.USERNS: (*_NAMESPACES, *_LOCKED, "process limit"),
     Rung.PLAIN: ("resource limits per process", "own session"),
 }
 _LACKS = {
@@ -37,6 +37,7 @@ _LACKS = {
         "isolation: functions can read and change what the server's user can",
         "own /tmp (TMPDIR is its own)",
         "CPU limit",
+        "process limit",
         "exact memory limit (resident memory is looked at every 50 ms)",
         "freezing when idle",
     ),
@@ -83,7 +84,7 @@ async def _try(
     seccomp.program()  # KeyError on a machine whose system calls are not known
     if rung is Rung.USERNS:
         await asyncio.to_thread(_try_user_namespace)
-        return Choice(replace(report, egress_reason="a user namespace gives loopback only"))
+        return Choice(_of_user_namespaces(report, os.geteuid() == 0))
     if os.geteuid() != 0:
         raise PermissionError("the server does not run as root")
     provided = networks or await nat.open_networks(egress)
@@ -99,6 +100,15 @@ async def _try(
         egress_reason=provided.egress_reason,
     )
     return Choice(report, workshop, pipe)
+
+
+def _of_user_namespaces(report: RungReport, root: bool) -> RungReport:
+    """The kernel applies RLIMIT_NPROC, the only limit on processes without cgroups, to everybody but root."""
+    if root:
+        has = tuple(word for word in report.has if word != "process limit")
+        lacks = (*report.lacks, "process limit (the kernel sets root none; run Bulb as another user)")
+        report = replace(report, has=has, lacks=lacks)
+    return replace(report, egress_reason="a user namespace gives loopback only")
 
 
 async def _furnish(place: Path, networks: NetworkProvider) -> tuple[Workshop, int]:

@@ -128,6 +128,8 @@ def connect_streams(api: int, log: int) -> None:
 
 def lock(plan: ChildPlan, steps: Steps) -> None:
     """Give up everything. After this the process is an ordinary, powerless one."""
+    if plan.machine is not None:
+        _enter_own_user_namespace()
     limit_resources(plan)
     if plan.uid is not None:
         os.setgroups([])
@@ -145,6 +147,15 @@ def lock(plan: ChildPlan, steps: Steps) -> None:
         syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
 
 
+def _enter_own_user_namespace() -> None:
+    """Without root all sandboxes have one user: a limit on its processes is counted per user namespace (Linux 5.14)."""
+    uid, gid = os.getuid(), os.getgid()
+    syscalls.unshare(syscalls.NEWUSER)
+    Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
+    Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
+    syscalls.drop_bounding_set()  # full again in a new one
+
+
 def limit_resources(plan: ChildPlan) -> None:
     """Hard limits: nobody inside can raise them again."""
     limits = [
@@ -152,7 +163,8 @@ def limit_resources(plan: ChildPlan) -> None:
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_MEMLOCK, 65_536),
     ]
-    if plan.snapshot is None:  # a template's would count all its forks; its cgroup counts its own alone
+    # That of a template would count all its forks; its cgroup counts its own alone.
+    if plan.snapshot is None and plan.processes is not None:
         limits.append((resource.RLIMIT_NPROC, plan.processes))
     for kind, value in limits:
         ceiling = resource.getrlimit(kind)[1]

@@ -24,7 +24,7 @@ class ChildPlan:
         self.id: str = message["id"]
         self.isolated: bool = message["isolated"]
         self.uid: int | None = message["uid"]
-        self.processes: int = message["processes"]
+        self.processes: int | None = message["processes"]
         self.open_files: int = message["open_files"]
         self.directory: str = message["directory"]
         self.ports: list[int] = message["ports"]

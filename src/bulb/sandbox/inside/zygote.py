@@ -47,6 +47,8 @@ class Zygote:
             self._run = _find(config["run"])
         if self._isolated:
             syscalls.drop_bounding_set()
+        else:
+            sys.dont_write_bytecode = True  # the code of a function is what its other environments start from
         syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
         syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
         gc.collect()
