@@ -1,4 +1,5 @@
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -81,6 +82,39 @@ def test_an_unknown_destination_does_not_hold_up_the_rest(tmp_path: Path) -> Non
         entries = (("arn:aws:nothing:us-east-1:000000000000:x", b"0"), (FUNCTION, b"1"))
         assert await relayed(database, destination, *entries) == []
         assert destination.taken == [(FUNCTION, b"1")]
+        await database.close()
+
+    asyncio.run(main())
+
+
+def test_a_destination_that_goes_on_failing_holds_up_nobody(tmp_path: Path) -> None:
+    async def main() -> None:
+        database = await Database.open(tmp_path / "bulb.db")
+        broken, sound = Lambda(failures=1_000_000), Lambda()
+
+        async def unprepared(entry: outbox.Entry, now: float) -> Callable[[Connection], bool]:
+            raise OSError("the disk is full")
+
+        relay = Relay(database, {"lambda": sound, "sqs": broken}, SystemClock(), prepared={"s3": unprepared})
+        relay.start()
+        queue, bucket = "arn:aws:sqs:us-east-1:000000000000:q", "arn:aws:s3:::b"
+        for arn in (queue, bucket, FUNCTION, queue, FUNCTION):
+            await database.write(lambda c, a=arn: outbox.add(c, a, b"1", {"kept": True}, 1.0))
+        for _ in range(300):
+            left = await database.read(lambda c: outbox.pending(c, 10))
+            if len(left) == 3:
+                break
+            await asyncio.sleep(0.01)
+        assert len(sound.taken) == 2
+        assert sorted(entry.destination_arn for entry in left) == [bucket, queue, queue]
+        assert {(entry.payload, entry.created_at, entry.attributes["kept"]) for entry in left} == {(b"1", 1.0, True)}
+        broken.failures = 0
+        for _ in range(500):
+            if len(broken.taken) == 2:
+                break
+            await asyncio.sleep(0.01)
+        assert len(broken.taken) == 2
+        await relay.close()
         await database.close()
 
     asyncio.run(main())

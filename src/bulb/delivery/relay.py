@@ -7,7 +7,7 @@ relay, doubled. A destination is found by the service its ARN names.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from functools import partial
 
 from sqlalchemy import Connection
 
@@ -29,15 +29,6 @@ Finish = Callable[[Connection], bool]
 # For bytes too big for the database: puts them on disk, and answers what makes them count inside the transaction.
 # It may be asked again for the same entry.
 PreparedDestination = Callable[[Entry, float], Awaitable[Finish]]
-
-
-@dataclass(slots=True)
-class _Moved:
-    """What one transaction did: entries handed on, entries nobody takes, and those that must be prepared first."""
-
-    count: int = 0
-    lost: list[Entry] = field(default_factory=list)
-    unprepared: list[Entry] = field(default_factory=list)
 
 
 class Relay:
@@ -81,50 +72,50 @@ class Relay:
                 while await self._move_batch() == _BATCH:
                     pass
             except Exception:
-                _log.exception("the outbox could not be relayed; trying again")
-                await asyncio.sleep(_RETRY_S)
-                self._wake.set()
+                _log.exception("the outbox could not be relayed as a whole; trying entry by entry")
+                await self._move_each()
 
     async def _move_batch(self) -> int:
         """Hand on what is at the head of the outbox; how many entries left it."""
-        moved = await self._database.write(lambda connection: self._move(connection, {}))
-        self._tell(moved.lost)
-        if not moved.unprepared:
-            return moved.count
+        entries = await self._database.read(lambda connection: outbox.pending(connection, _BATCH))
+        await self._move(entries)
+        return len(entries)
+
+    async def _move_each(self) -> None:
+        """One entry fails: it goes to the end of the outbox and is tried again in a moment; no other waits for it."""
+        try:
+            for entry in await self._database.read(lambda connection: outbox.pending(connection, _BATCH)):
+                try:
+                    await self._move([entry])
+                except Exception:
+                    _log.exception("nothing could be delivered to %s; trying again", entry.destination_arn)
+                    await self._database.write(partial(outbox.postpone, entry=entry))
+        except Exception:
+            _log.exception("the outbox could not be read or written; trying again")
+        await asyncio.sleep(_RETRY_S)
+        self._wake.set()
+
+    async def _move(self, entries: list[Entry]) -> None:
+        """Hand on `entries` in one transaction. Raises what a destination raises, and then none has moved."""
         now = self._clock.now()
-        prepared = await asyncio.gather(*[self._preparer(entry)(entry, now) for entry in moved.unprepared])
-        finishes = {entry.id: finish for entry, finish in zip(moved.unprepared, prepared, strict=True)}
-        rest = await self._database.write(lambda connection: self._move(connection, finishes))
-        self._tell(rest.lost)
-        # Those of the second look come on top of the first one's: together they are at least a batch if more is left.
-        return _BATCH if moved.count + len(moved.unprepared) == _BATCH else 0
+        large = [entry for entry in entries if _service(entry) in self._prepared]
+        prepared = await asyncio.gather(*[self._prepared[_service(entry)](entry, now) for entry in large])
+        finishes = {entry.id: finish for entry, finish in zip(large, prepared, strict=True)}
 
-    def _move(self, connection: Connection, finishes: Mapping[int, Finish]) -> _Moved:
-        moved, done = _Moved(), []
-        now = self._clock.now()
-        for entry in outbox.pending(connection, _BATCH):
-            if (finish := finishes.get(entry.id)) is not None:
-                taken = finish(connection)
-            elif _service(entry) in self._prepared:
-                moved.unprepared.append(entry)
-                continue
-            else:
-                deliver = self._destinations.get(_service(entry))
-                taken = deliver is not None and deliver(connection, entry, now)
-            done.append(entry.id)
-            if not taken:
-                moved.lost.append(entry)
-        outbox.remove(connection, done)
-        moved.count = len(done)
-        return moved
+        def move(connection: Connection) -> list[Entry]:
+            lost = [entry for entry in entries if not self._deliver(connection, entry, finishes.get(entry.id), now)]
+            outbox.remove(connection, [entry.id for entry in entries])
+            return lost
 
-    def _preparer(self, entry: Entry) -> PreparedDestination:
-        return self._prepared[_service(entry)]
-
-    def _tell(self, lost: list[Entry]) -> None:
-        for entry in lost:
+        for entry in await self._database.write(move) if entries else ():
             _log.error("no destination %s: what was meant for it is dropped", entry.destination_arn)
             self._lost(entry)
+
+    def _deliver(self, connection: Connection, entry: Entry, finish: Finish | None, now: float) -> bool:
+        if finish is not None:
+            return finish(connection)
+        deliver = self._destinations.get(_service(entry))
+        return deliver is not None and deliver(connection, entry, now)
 
 
 def _service(entry: Entry) -> str:

@@ -33,13 +33,7 @@ def add(
     connection: Connection, destination_arn: str, payload: bytes, attributes: Mapping[str, Any], now: float
 ) -> None:
     """Have `payload` delivered to `destination_arn` if this transaction commits. `attributes` are JSON values."""
-    values = {
-        "destination_arn": destination_arn,
-        "payload": payload,
-        "attributes": dict(attributes),
-        "created_at": now,
-    }
-    connection.execute(storage_outbox.insert(), values)
+    _insert(connection, destination_arn, payload, attributes, now)
     notify(connection, CHANNEL)
 
 
@@ -53,3 +47,21 @@ def remove(connection: Connection, ids: Sequence[int]) -> None:
     """Forget entries that were handed on."""
     if ids:
         connection.execute(_REMOVE, [{"entry": id_} for id_ in ids])
+
+
+def postpone(connection: Connection, entry: Entry) -> None:
+    """Put an entry behind all others."""
+    remove(connection, [entry.id])
+    _insert(connection, entry.destination_arn, entry.payload, entry.attributes, entry.created_at)
+
+
+def _insert(
+    connection: Connection, destination_arn: str, payload: bytes, attributes: Mapping[str, Any], created_at: float
+) -> None:
+    values = {
+        "destination_arn": destination_arn,
+        "payload": payload,
+        "attributes": dict(attributes),
+        "created_at": created_at,
+    }
+    connection.execute(storage_outbox.insert(), values)
