@@ -6,7 +6,7 @@ from pathlib import Path
 from alembic.autogenerate import compare_metadata
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, MetaData, Table, create_engine, select, text
+from sqlalchemy import Connection, MetaData, Table, create_engine, inspect, select, text
 
 from bulb.storage.engines import Engines, postgresql_engines, sqlite_engines
 from bulb.storage.migrations import HEAD, bring_up_to_date, revise, runner
@@ -55,6 +55,23 @@ def test_a_failing_migration_leaves_nothing_behind(location: str | Path) -> None
         runner.upgrade(connection)
         transaction.rollback()
     with made.writer.begin() as connection:
+        bring_up_to_date(connection)
+        assert differences(connection) == []
+
+
+def test_a_failing_migration_leaves_the_schema_it_found(location: str | Path) -> None:
+    made = engines(location)
+    with made.writer.begin() as connection:
+        first_schema.make(connection)
+        before = sorted(inspect(connection).get_table_names())
+    with made.writer.connect() as connection:
+        transaction = connection.begin()
+        bring_up_to_date(connection)
+        transaction.rollback()
+    with made.writer.begin() as connection:
+        assert sorted(inspect(connection).get_table_names()) == before
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == first_schema.REVISION
+        assert "head" not in {column["name"] for column in inspect(connection).get_columns("lambda_policies")}
         bring_up_to_date(connection)
         assert differences(connection) == []
 
