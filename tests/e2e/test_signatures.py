@@ -5,6 +5,8 @@ import hashlib
 import hmac
 import io
 import random
+import re
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from string import ascii_letters
@@ -168,6 +170,55 @@ def test_a_clock_that_is_wrong_is_told(own: Running) -> None:
     own.clock.advance(-2 * 3600)
     assert outcome(own, messages["s3"]) == (403, "RequestTimeTooSkewed")
     assert b"not yet current" in answered(own, messages["logs"]).body
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code"),
+    [
+        (lambda text: text.replace("SignedHeaders=host;", "SignedHeaders="), "InvalidSignatureException"),
+        (lambda text: text.replace("/us-east-1/", "/eu-west-1/"), "InvalidSignatureException"),
+        (lambda text: text.replace("/lambda/", "/logs/"), "UnknownOperationException"),  # the scope says whose it is
+        (lambda text: re.sub(r"/\d{8}/", "/20200101/", text), "InvalidSignatureException"),
+        (lambda text: text.replace("aws4_request", "aws5_request"), "IncompleteSignature"),
+        (lambda text: text.partition(", SignedHeaders")[0], "IncompleteSignature"),
+        (lambda text: text.partition(", Signature=")[0], "IncompleteSignature"),
+        (lambda text: text.replace("AWS4-HMAC-SHA256", "AWS4-HMAC-SHA1"), "InvalidRequest"),
+        (lambda text: "Bearer " + text, "MissingAuthenticationTokenException"),
+    ],
+)
+def test_a_scope_and_what_is_signed_are_as_aws_wants_them(
+    strict: Running, spoil: Callable[[str], str], code: str
+) -> None:
+    message = signed(strict, "lambda", "GET", "/2015-03-31/functions")
+    spoilt = message.with_header("Authorization", spoil(message.header("authorization")))
+    assert outcome(strict, spoilt)[1] == code
+
+
+def test_the_host_and_no_date_at_all(strict: Running) -> None:
+    message = signed(strict, "lambda", "GET", "/2015-03-31/functions")
+    authorization = message.header("authorization")
+    names = authorization.partition("SignedHeaders=")[2].partition(",")[0]
+    without_host = message.with_header("Authorization", authorization.replace(names, names.replace("host;", "")))
+    assert b"must be a 'SignedHeader'" in answered(strict, without_host).body
+    undated = replace(message, headers=tuple(item for item in message.headers if item[0].lower() != "x-amz-date"))
+    assert outcome(strict, undated) == (400, "IncompleteSignature")
+
+
+def test_a_signature_for_one_region_is_for_that_region(strict: Running, root: Keys) -> None:
+    functions.create(strict.client("lambda", **root), "regional", "def handler(event, context): return 1")
+    path = "/2015-03-31/functions/regional"
+    assert outcome(strict, signed(strict, "lambda", "GET", path)) == (200, "")
+    elsewhere = signed(strict, "lambda", "GET", path, region="eu-west-1")
+    assert outcome(strict, elsewhere) == (404, "ResourceNotFoundException")
+
+
+def test_five_minutes_are_the_most_a_clock_may_be_off(own: Running) -> None:
+    message = signed(own, "lambda", "GET", "/2015-03-31/functions")
+    own.clock.advance(290)
+    assert outcome(own, message) == (200, "")
+    own.clock.advance(20)
+    assert outcome(own, message) == (403, "InvalidSignatureException")
+    assert re.search(rb"Signature expired: \d{8}T\d{6}Z is now earlier than \d{8}T\d{6}Z", answered(own, message).body)
 
 
 # Bodies that are signed piece by piece.

@@ -39,8 +39,10 @@ def holds(condition: Mapping[str, Mapping[str, Any]], context: Context) -> bool:
 
 def texts(value: Any) -> tuple[str, ...]:
     """One value or a list of them, as policies may have it, as texts."""
+    if type(value) is str:  # nearly always, and every statement asks with every call
+        return (value,)
     values = value if isinstance(value, list | tuple) else (value,)
-    return tuple(_text(one) for one in values)
+    return tuple([one if type(one) is str else _text(one) for one in values])
 
 
 @lru_cache(maxsize=4096)

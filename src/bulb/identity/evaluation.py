@@ -85,7 +85,10 @@ def _named(statement: Statement, element: str, matches: Callable[[Any], bool]) -
 
 
 def _is_action(patterns: Any, name: str) -> bool:
-    return any(wildcard(pattern, any_case=True).fullmatch(name) is not None for pattern in texts(patterns))
+    for pattern in texts(patterns):  # a loop, because every statement asks with every call
+        if pattern == "*" or wildcard(pattern, any_case=True).fullmatch(name) is not None:
+            return True
+    return False
 
 
 def _is_resource(patterns: Any, name: str, context: Context) -> bool:
