@@ -36,6 +36,13 @@ def test_a_value_that_cannot_be_used_is_named(variable: str, text: str, says: st
         load({}, {variable: text})
 
 
+def test_policies_cannot_be_enforced_on_callers_nobody_has_checked() -> None:
+    with pytest.raises(BulbError, match="--policies enforced needs --credentials required"):
+        load({"policies": "enforced"}, {})
+    assert load({"policies": "enforced", "credentials": "required"}, {}).policies == "enforced"
+    assert load({"policies": "enforced", "host": "0.0.0.0"}, {}).enforce_credentials
+
+
 def test_interpreters_are_named_by_runtime() -> None:
     chosen = load({}, {"BULB_INTERPRETER_PYTHON3_12": "/opt/py", "BULB_INTERPRETER_NODEJS22_X": "/opt/node"})
     assert chosen.interpreters == {"python3.12": "/opt/py", "nodejs22.x": "/opt/node"}

@@ -210,6 +210,19 @@ def test_condition_keys_of_services() -> None:
     assert asked("iam", "AttachRolePolicy", RoleName="r", PolicyArn="arn:p")[0].context == {"iam:policyarn": "arn:p"}
 
 
+def test_other_ways_to_write_an_arn_are_the_same_arn() -> None:
+    for name in ("f", FUNCTION, FUNCTION.replace("arn:aws:", "arn:aws-cn:"), "function:f", f"{HOME}:function:f"):
+        assert asked("lambda", "GetFunction", FunctionName=name)[0].resource == FUNCTION
+    for operation, name in (("ListTags", "Resource"), ("GetResourcePolicy", "ResourceArn")):
+        for arn in (FUNCTION, FUNCTION.replace("arn:aws:", "arn:aws-cn:")):
+            assert asked("lambda", operation, **{name: arn})[0].resource == FUNCTION
+    layer = f"{LAYER}:2".replace("arn:aws:", "arn:aws-cn:")
+    assert asked("lambda", "GetLayerVersionByArn", Arn=layer)[0].resource == f"{LAYER}:2"
+    group = f"{GROUP}:*".replace("arn:aws:", "arn:aws-cn:")
+    assert asked("logs", "GetLogEvents", logGroupIdentifier=group)[0].resource == f"{GROUP}:log-stream:"
+    assert asked("logs", "TagResource", resourceArn=group)[0].resource == GROUP
+
+
 def test_only_some_operations_reach_into_another_account() -> None:
     there = FUNCTION.replace(HOME, OTHER)
     need = asked("lambda", "Invoke", FunctionName=there)[0]

@@ -1,7 +1,8 @@
 """What Lambda's calls ask of policies where these are enforced: actions, resources, condition keys of Lambda's own.
 
 A call that names a function needs the action of its operation's name on the ARN as the caller named it, qualified or
-not; what does otherwise is in the tables. Source: the Service Authorization Reference and the developer guide.
+not; what does otherwise is in the tables. ARNs are written anew, for a policy must not be evaded by writing one in
+another of the ways Lambda takes. Source: the Service Authorization Reference and the developer guide.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -96,7 +97,7 @@ def _of_others(call: Call) -> list[Need]:
     if params.get("Role"):
         wanted.append(_passed(params["Role"], call.caller.account))
     if call.operation in ("CreateFunction", "UpdateFunctionConfiguration"):
-        wanted += [Need("lambda:GetLayerVersion", version_arn) for version_arn in params.get("Layers") or ()]
+        wanted += [Need("lambda:GetLayerVersion", _anew(named)) for named in params.get("Layers") or ()]
     code = params.get("Code") or params.get("Content") or params
     if code.get("S3Bucket") and code.get("S3Key"):
         action = "s3:GetObjectVersion" if code.get("S3ObjectVersion") else "s3:GetObject"
@@ -119,6 +120,20 @@ def _layer(call: Call) -> _Named:
     key = layers.layer_key(call.account, call.region, call.params["LayerName"])
     version = call.params.get("VersionNumber")
     return [(_action(call), f"{key.arn}:{version}" if version is not None else key.arn)]
+
+
+def _layer_by_arn(call: Call) -> _Named:
+    return [(_action(call), _anew(call.params["Arn"]))]
+
+
+def _anew(given: str) -> str:
+    parsed = parse_arn(given)
+    return arn("lambda", parsed.region, parsed.account, parsed.resource) if parsed is not None else given
+
+
+def _tagged(call: Call) -> _Named:
+    resource = call.params["Resource"]
+    return [(_action(call), _function_arn(call, resource)[0] if ":function:" in resource else resource)]
 
 
 def _parameter(name: str) -> Callable[[Call], _Named]:
@@ -158,9 +173,8 @@ def _code_signing_of_function(call: Call) -> _Named:
 
 def _resource_policy(call: Call) -> _Named:
     """A whole document in place of another does what adding and removing statements does."""
-    resource = call.params["ResourceArn"]
-    parsed = parse_arn(resource)
-    if parsed is not None and parsed.account != call.caller.account:
+    resource, account = _function_arn(call, call.params["ResourceArn"])
+    if account != call.caller.account:
         raise errors.access_denied()
     implied = ("AddPermission", "RemovePermission") if call.operation == "PutResourcePolicy" else ()
     return [(f"lambda:{action}", resource) for action in (call.operation, *implied)]
@@ -179,7 +193,7 @@ _OWN: dict[str, Callable[[Call], _Named]] = {
         ),
         _layer,
     ),
-    "GetLayerVersionByArn": _parameter("Arn"),
+    "GetLayerVersionByArn": _layer_by_arn,
     **dict.fromkeys(("GetEventSourceMapping", "UpdateEventSourceMapping", "DeleteEventSourceMapping"), _mapping),
     **dict.fromkeys(("CreateEventSourceMapping", "ListEventSourceMappings", "CreateCodeSigningConfig"), _anything),
     **dict.fromkeys(
@@ -192,6 +206,6 @@ _OWN: dict[str, Callable[[Call], _Named]] = {
         _parameter("CodeSigningConfigArn"),
     ),
     "PutFunctionCodeSigningConfig": _code_signing_of_function,
-    **dict.fromkeys(("ListTags", "TagResource", "UntagResource"), _parameter("Resource")),
+    **dict.fromkeys(("ListTags", "TagResource", "UntagResource"), _tagged),
     **dict.fromkeys(("PutResourcePolicy", "GetResourcePolicy", "DeleteResourcePolicy"), _resource_policy),
 }
