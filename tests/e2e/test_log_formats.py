@@ -234,3 +234,37 @@ def test_application_levels_of_node(bulb: Running, level: str, levels: list[str]
     said = [document for line in lines if line.startswith("{") and "level" in (document := json.loads(line))]
     assert [document["level"] for document in said] == levels
     assert all(document["requestId"] == a for document in said)
+
+
+def test_an_exception_of_python_is_one_event_of_the_log(bulb: Running) -> None:
+    aws: Any = bulb.client("lambda")
+    create(aws, "log-raises", HELLO)
+    a = invoke(aws, "log-raises", {"fail": 1, "log": 1})[1]["ResponseMetadata"]["RequestId"]
+    _, start, hello, careful, error, end, report = log_of(bulb, "log-raises", f"REPORT RequestId: {a}")
+    assert (start, hello, end) == (
+        f"START RequestId: {a} Version: $LATEST\n",
+        "hello\n",
+        f"END RequestId: {a}\n",
+    )
+    assert re.fullmatch(rf"\[WARNING\]\t\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{{3}}Z\t{a}\tcareful\n", careful)
+    assert error == (
+        "[ERROR] ValueError: no\nTraceback (most recent call last):\n"
+        '\u00a0\u00a0File "/var/task/app.py", line 14, in handler\n\u00a0\u00a0\u00a0\u00a0raise ValueError("no")\n'
+    )
+    assert report.startswith(f"REPORT RequestId: {a}\t")
+
+
+@pytest.mark.skipif(NODE_RUNTIME is None, reason="no Node.js 20, 22 or 24 on this machine")
+def test_an_exception_of_node_is_one_event_of_the_log(bulb: Running) -> None:
+    aws: Any = bulb.client("lambda")
+    source = "exports.handler = async () => { console.log('hello'); throw new RangeError('no'); };"
+    create(aws, "log-throws", source, Runtime=NODE_RUNTIME)
+    a = invoke(aws, "log-throws")[1]["ResponseMetadata"]["RequestId"]
+    _, start, hello, error, end, _ = log_of(bulb, "log-throws", f"REPORT RequestId: {a}")
+    assert (start, end) == (f"START RequestId: {a} Version: $LATEST\n", f"END RequestId: {a}\n")
+    moment = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
+    assert re.fullmatch(rf"{moment}\t{a}\tINFO\thello\n", hello)
+    head, _, document = error.partition("\tERROR\tInvoke Error \t")
+    assert re.fullmatch(rf"{moment}\t{a}", head)
+    assert document.startswith('{"errorType":"RangeError","errorMessage":"no","stack":["RangeError: no","    at ')
+    assert document.endswith("]}\n")
