@@ -6,11 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore import xform_name
+from botocore.exceptions import BotoCoreError, ClientError
+from hypothesis import HealthCheck, Phase, given, settings
 
+from tests.support import plausible
 from tests.support.bulb import Running, running_bulb
 from tests.support.functions import PYTHON, ROLE, create, invoke, zipped
 from tests.support.guarded import BY_LAMBDA, ELSEWHERE, HOME, allow, denied, deny, document, guarded_server, say, user
 from tests.support.strict import Keys, answered, fetched, root_of, session_of, signed
+from tests.wire.clients import model
 
 ECHO = """
     def handler(event, context):
@@ -157,7 +162,9 @@ def test_conditions_and_variables(guarded: Running, root: Keys) -> None:
     denied(own.delete_objects, Bucket="homes", Delete={"Objects": [{"Key": "ann/b"}, {"Key": "bob/secret"}]})
     own.delete_objects(Bucket="homes", Delete={"Objects": [{"Key": "ann/b"}]})
     link = own.generate_presigned_url("get_object", Params={"Bucket": "homes", "Key": "bob/secret"})
-    assert "bob/secret" in link
+    assert fetched(link)[0] == 403
+    link = own.generate_presigned_url("get_object", Params={"Bucket": "homes", "Key": "ann/a"})
+    assert fetched(link) == (200, b"x")
 
 
 # Roles.
@@ -300,6 +307,54 @@ def test_a_form_is_held_against_the_policies_of_who_signed_it(guarded: Running, 
         return fetched(f"{guarded.url}/forms", "POST", f"{body}--x--\r\n".encode(), Content_Type=kind)[0]
 
     assert [posted("mine/a"), posted("theirs/a")] == [204, 403]
+
+
+# Every operation.
+
+
+@pytest.mark.parametrize("service", ["lambda", "s3", "logs", "iam", "sts"])
+def test_nothing_is_done_or_told_to_who_was_not_allowed(guarded: Running, arn: str, service: str) -> None:
+    keys = user(guarded, f"nobody-at-{service}")
+    client = guarded.client(service, parameter_validation=False, retries={"max_attempts": 0}, **keys)
+    free = {"GetCallerIdentity", "GetSessionToken"}
+    asked = 0
+    for name in model(service).operation_names:
+        shape = model(service).operation_model(name).input_shape
+        if name in free or shape is None:
+            continue
+        for params in _examples(shape):
+            try:
+                getattr(client, xform_name(name))(**params)
+            except BotoCoreError:
+                continue  # the request cannot be written
+            except ClientError as error:
+                status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+            else:
+                status = 200
+            # 400: it does not fit the model, 501: there is no such operation here.
+            assert status in (400, 403, 501), (name, params)
+            asked += status == 403
+    assert asked > (1 if service == "sts" else 10)
+
+
+def _examples(shape: Any) -> list[dict[str, Any]]:
+    """Two that are always the same."""
+    found: list[dict[str, Any]] = []
+
+    @settings(
+        max_examples=2,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(plausible.parameters(shape))
+    def collect(params: dict[str, Any]) -> None:
+        found.append(params)
+
+    collect()
+    return found
 
 
 # Settings.
