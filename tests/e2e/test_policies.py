@@ -36,7 +36,10 @@ CALLING = """
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with guarded_server(tmp_path_factory.mktemp("guarded") / "data") as bulb:
+    async def taken(*_: Any) -> None:
+        """Of what is sent to queues; nothing is in these tests."""
+
+    with guarded_server(tmp_path_factory.mktemp("guarded") / "data", destinations={"sqs": taken}) as bulb:
         yield bulb
 
 
@@ -292,6 +295,23 @@ def test_events_go_only_where_the_functions_role_may_send_them(guarded: Running,
     may_put = document(allow("s3:PutObject", "arn:aws:s3:::homes/*"))
     iam.put_role_policy(RoleName="telling", PolicyName="q", PolicyDocument=may_put)
     aws.update_function_event_invoke_config(FunctionName="telling", **to_bucket)
+
+
+def test_a_dead_letter_queue_is_one_that_the_functions_role_may_send_to(guarded: Running, root: Keys) -> None:
+    aws, iam = guarded.client("lambda", **root), guarded.client("iam", **root)
+    role = iam.create_role(RoleName="burying", AssumeRolePolicyDocument=document(BY_LAMBDA))["Role"]["Arn"]
+    queue = f"arn:aws:sqs:us-east-1:{HOME}:dead"
+    wanted: dict[str, Any] = {"Runtime": PYTHON, "Handler": "app.handler", "Role": role}
+    aws.create_function(FunctionName="burying", Code={"ZipFile": zipped(app=ECHO)}, **wanted)
+    aws.get_waiter("function_active_v2").wait(FunctionName="burying", WaiterConfig={"Delay": 0.05})
+    change = {"FunctionName": "burying", "DeadLetterConfig": {"TargetArn": queue}}
+    with pytest.raises(aws.exceptions.InvalidParameterValueException) as caught:
+        aws.update_function_configuration(**change)
+    message = caught.value.response["Error"]["Message"]
+    assert message == "The provided execution role does not have permissions to call SendMessage on SQS"
+    may_send = document(allow("sqs:SendMessage", queue))
+    iam.put_role_policy(RoleName="burying", PolicyName="p", PolicyDocument=may_send)
+    aws.update_function_configuration(**change)
 
 
 def test_a_form_is_held_against_the_policies_of_who_signed_it(guarded: Running, root: Keys) -> None:

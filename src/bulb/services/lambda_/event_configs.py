@@ -131,6 +131,11 @@ def check_dead_letter(config: Mapping[str, Any] | None, services: Collection[str
         raise NotSupported(f"DeadLetterConfig to {_SERVICES[arn.service]}")
 
 
+def dead_letter_action(target: str) -> tuple[str, str]:
+    """What a role must be allowed to send to a dead-letter target, and the service as refusals name it."""
+    return ("sqs:SendMessage", "SQS") if target.split(":")[2] == "sqs" else ("sns:Publish", "SNS")
+
+
 def _destination(config: Mapping[str, Any], member: str) -> str | None:
     return (config.get(member) or {}).get("Destination") or None
 

@@ -10,7 +10,7 @@ from bulb.services.lambda_ import code_signing, errors, names, paging, rules, sn
 from bulb.services.lambda_.activation import Activator
 from bulb.services.lambda_.attached import AttachedLayers
 from bulb.services.lambda_.downloads import CodeDownloads
-from bulb.services.lambda_.event_configs import check_dead_letter
+from bulb.services.lambda_.event_configs import check_dead_letter, dead_letter_action
 from bulb.services.lambda_.model import LATEST, FunctionKey, FunctionRecord
 from bulb.services.lambda_.options import LambdaOptions
 from bulb.services.lambda_.packages import Packages
@@ -45,7 +45,7 @@ class FunctionOperations:
         unsupported.check_configuration(params)
         check_dead_letter(params.get("DeadLetterConfig"), self._options.destinations)
         draft = rules.draft(target.key.name, params, self._options.architectures)
-        await self._check_role(params)
+        await self._check_role(params, None)
         ref = target.key.version(LATEST)
         if await self._store.find(ref) is not None:  # before the upload is unpacked; `create` decides
             raise errors.already_exists(target.key)
@@ -116,9 +116,9 @@ class FunctionOperations:
         key = names.latest_target(call)
         unsupported.check_configuration(params)
         check_dead_letter(params.get("DeadLetterConfig"), self._options.destinations)
-        await self._check_role(params)
         layers = await self._attached.chosen(call)
         current = await self._store.find(key.version(LATEST))
+        await self._check_role(params, current)
         if current is not None:
             await self._packages.check(current.definition.code)
         if layers and current is not None:
@@ -155,11 +155,24 @@ class FunctionOperations:
         if await self._store.versions.delete(ref):
             self._activator.removed([ref])
 
-    async def _check_role(self, params: Mapping[str, Any]) -> None:
-        """Raises InvalidParameterValueException for a role that Lambda is not let into."""
+    async def _check_role(self, params: Mapping[str, Any], current: FunctionRecord | None) -> None:
+        """Raises InvalidParameterValueException for a role that Lambda is not let into, or that may not send to the
+        dead-letter target. `current` keeps its role where none is given.
+        """
         role, roles = params.get("Role"), self._options.roles
-        if role and roles is not None and not await roles.lets_assume(role, "lambda.amazonaws.com"):
+        if roles is None:
+            return
+        if role and not await roles.lets_assume(role, "lambda.amazonaws.com"):
             raise errors.invalid("The role defined for the function cannot be assumed by Lambda.")
+        role = role or (current.definition.role if current is not None else None)
+        target = (params.get("DeadLetterConfig") or {}).get("TargetArn")
+        if target and role:
+            action, service = dead_letter_action(target)
+            if not await roles.role_may(role, action, target):
+                name = action.partition(":")[2]
+                raise errors.invalid(
+                    f"The provided execution role does not have permissions to call {name} on {service}"
+                )
 
     async def _find(self, call: Call) -> tuple[names.Target, FunctionRecord]:
         target = names.target(call)
