@@ -93,6 +93,19 @@ def test_a_frames_time_is_believed_only_near_ours() -> None:
     assert abs(stream.events[1][0] - now * 1000) < 5000
 
 
+def test_a_frame_is_read_neither_before_what_came_before_it_nor_after_what_comes_next() -> None:
+    log, stream, _ = opened(Options())
+    now = time.time()
+    for ahead_s in (-2, 60):
+        log.feed(b"printed\n")
+        log.feed(b"\xa5\x5a\x00\x03" + struct.pack(">IQ", 6, int((now + ahead_s) * 1e6)) + b"logged")
+    log.feed(b"printed\n")
+    assert [message for _, message in stream.events] == ["printed\n", "logged\n"] * 2 + ["printed\n"]
+    times = [at for at, _ in stream.events]
+    assert times == sorted(times)
+    assert times[-1] < (now + 50) * 1000
+
+
 def test_a_stream_that_is_not_flushed_is_full_some_day() -> None:
     log, stream, _ = opened(Options())
     while not log.is_full:

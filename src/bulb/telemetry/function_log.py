@@ -24,7 +24,8 @@ from bulb.telemetry.buffer import LogStream
 from bulb.telemetry.events import Entry
 from bulb.telemetry.frames import Message, Splitter
 
-# A frame's own time is believed when it is this close to ours; a function may write any number there.
+# A frame's own time is believed when it is this close to ours; a function may write any number there. But it is never
+# after the moment it was read, nor before the line that came before it: readers sort by time, and order would be lost.
 _BELIEVED_MS = 3_600_000
 Follower = Callable[[Entry], None]
 
@@ -53,6 +54,7 @@ class FunctionLog:
         self._extensions: Splitter | None = None
         self._follower: Follower | None = None
         self._runtime_done = False
+        self._last_ms = 0
         self._recent: deque[str] = deque()
         self._recent_characters = 0
 
@@ -184,13 +186,14 @@ class FunctionLog:
         now = report.milliseconds(self._clock.now() if at is None else at)
         for timestamp, text in messages:
             believed = timestamp is not None and abs(timestamp - now) < _BELIEVED_MS
-            stamp = timestamp if timestamp is not None and believed else now
+            stamp = max(min(timestamp, now), self._last_ms) if timestamp is not None and believed else now
             self._write(stamp, text)
             if self._follower is not None:
                 self._follower(Entry(stamp / 1000, kind, text))
 
     def _write(self, timestamp_ms: int, text: str) -> None:
         self._stream.write(timestamp_ms, text)
+        self._last_ms = timestamp_ms
         self._recent.append(text[-LOG_TAIL_BYTES:])
         self._recent_characters += min(len(text), LOG_TAIL_BYTES)
         # A character is at least a byte, so this many characters are always enough for the tail.
