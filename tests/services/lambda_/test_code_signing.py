@@ -39,6 +39,7 @@ def test_create_change_delete(room: Room) -> None:
         "LastModified": changed["LastModified"],
     }
     assert changed["LastModified"] > config["LastModified"]
+    assert aws.list_tags(Resource=arn)["Tags"] == {"a": "1"}
     aws.tag_resource(Resource=arn, Tags={"b": "2"})
     aws.untag_resource(Resource=arn, TagKeys=["a"])
     assert aws.list_tags(Resource=arn)["Tags"] == {"b": "2"}

@@ -48,6 +48,48 @@ def test_pages_hold_50_at_most(room: Room) -> None:
     assert [item["FunctionName"] for page in pages for item in page["Functions"]] == names
 
 
+OPTIONS: list[dict[str, Any]] = [
+    {"Description": "what it is for"},
+    {"Timeout": 77},
+    {"MemorySize": 333},
+    {"EphemeralStorage": {"Size": 600}},
+    {"Environment": {"Variables": {"COLOUR": "red"}}},
+    {"TracingConfig": {"Mode": "Active"}},
+    {"Handler": "other.function"},
+    {"Role": "arn:aws:iam::000000000000:role/other"},
+    {"Runtime": "nodejs22.x"},
+    {"LoggingConfig": {"LogFormat": "JSON", "ApplicationLogLevel": "WARN", "SystemLogLevel": "DEBUG", "LogGroup": "g"}},
+    {"VpcConfig": {"SubnetIds": ["subnet-0123456789abcdef0"], "SecurityGroupIds": ["sg-0123456789abcdef0"]}},
+    {
+        "FileSystemConfigs": [
+            {
+                "Arn": "arn:aws:elasticfilesystem:us-east-1:000000000000:access-point/fsap-0123456789abcdef0",
+                "LocalMountPath": "/mnt/x",
+            }
+        ]
+    },
+    {"SnapStart": {"ApplyOn": "PublishedVersions"}},
+]
+
+
+@pytest.mark.parametrize("option", OPTIONS, ids=lambda option: next(iter(option)))
+def test_each_option_is_kept_as_given(room: Room, option: dict[str, Any]) -> None:
+    ((name, given),) = option.items()
+    aws = room.client()
+    plain = {"Runtime": "python3.12", "MemorySize": 512}
+    room.create("updated", **plain)
+
+    def shows(function: str) -> bool:
+        shown = room.settle(function).get(name, {})
+        return all(item in shown.items() for item in given.items()) if isinstance(given, dict) else shown == given
+
+    assert not shows("updated")
+    room.create("made", **{**plain, **option})
+    assert shows("made")
+    aws.update_function_configuration(FunctionName="updated", **option)
+    assert shows("updated")
+
+
 def test_configuration_updates_merge(room: Room) -> None:
     room.create(
         Description="d",

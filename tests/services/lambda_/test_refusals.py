@@ -112,8 +112,13 @@ UNSUPPORTED: list[tuple[dict[str, Any], str]] = [
     ({"DurableConfig": {"ExecutionTimeout": 5}}, "DurableConfig"),
     ({"CapacityProviderConfig": MANAGED}, "CapacityProviderConfig"),
     ({"AcceleratorConfig": {"AcceleratorMemorySize": 1}}, "AcceleratorConfig"),
+    (
+        {"RuntimeConfig": {"RuntimeArn": "arn:aws:lambda:us-east-1:000000000000:runtime/mine", "RuntimeAlias": "a"}},
+        "RuntimeConfig",
+    ),
 ]
 CREATE_ONLY: list[tuple[dict[str, Any], str]] = [
+    ({"PackageType": "Image"}, "functions made from container images"),
     ({"PublishTo": "LATEST_PUBLISHED"}, "PublishTo"),
     ({"PackageType": "Image", "Code": {"ImageUri": "r/i:1"}}, "functions made from container images"),
     ({"TenancyConfig": {"TenantIsolationMode": "PER_TENANT"}}, "TenancyConfig"),
