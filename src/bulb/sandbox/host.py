@@ -134,7 +134,7 @@ class SandboxHost:
                 raise SandboxError("the template has ended")
             return template
 
-        sandbox = Sandbox(hex_id(16), template.sandbox.image, self._births, parent)
+        sandbox = Sandbox(hex_id(16), template.sandbox.image, template.births, parent)
         making = RestoredCell.restored(workshop, sandbox.id, limits, template.cell, sandbox.kill_now)
         await self._begin(sandbox, making, None)
         return sandbox

@@ -23,6 +23,9 @@ from bulb.sandbox.zygote import Process
 
 _CREDENTIALS = struct.Struct("3i")
 _MESSAGE_BYTES = 4_096
+_BIRTHS_IN_FLIGHT = 16
+# A template whose own code keeps it from forking is not waited for any longer.
+_BORN_WITHIN_S = 10.0
 
 
 class RestoredCell(FullCell):
@@ -63,6 +66,8 @@ class Template:
         """`channel` is the server's end of what the sandbox's process got as its snapshot channel."""
         self.sandbox = sandbox
         self.alive = True
+        # Its own: forks it is slow to make must not keep other functions from starting.
+        self.births = asyncio.Semaphore(_BIRTHS_IN_FLIGHT)
         self._channel = channel
         self._forks: dict[str, _Fork] = {}
         self._unplaced = 0
@@ -141,6 +146,8 @@ class _Fork:
         self._ended_early: int | None = None
         channel.setblocking(False)
         self._loop.add_reader(channel.fileno(), self._read)
+        why = f"the template did not fork within {_BORN_WITHIN_S:.0f} s"
+        self._late = self._loop.call_later(_BORN_WITHIN_S, self.fail, why)
 
     def signal(self, number: int) -> None:
         """To the function's process; one that is not born yet gets it at its birth."""
@@ -162,10 +169,17 @@ class _Fork:
             return
         except OSError:
             data = b""
+        try:
+            self._hear(data, ancillary)
+        except (ValueError, OverflowError, OSError):
+            # Code of the function's init can hold the other end: what makes no sense ends the fork, like any end.
+            self._end(Exit(status=None, signal=signal.SIGKILL))
+
+    def _hear(self, data: bytes, ancillary: list[tuple[int, int, bytes]]) -> None:
         word, _, rest = data.decode(errors="replace").partition(" ")
-        if word == "left":
+        if word == "left" and self._placed is not None:
             self._place(_sender(ancillary))
-        elif word == "born":
+        elif word == "born" and self._pidfd < 0:
             self._born(_sender(ancillary))
         elif word == "failed":
             self.fail(rest)
@@ -197,12 +211,14 @@ class _Fork:
             self._pidfd = os.pidfd_open(pid)
         except ProcessLookupError:
             return  # it has ended already; the news of that follows
+        self._late.cancel()
         self._process.born(pid)
         if self._ended_early is not None:
             self.signal(self._ended_early)
 
     def _end(self, exit_: Exit) -> None:
         self._leaves()
+        self._late.cancel()
         self._loop.remove_reader(self._channel.fileno())
         self._channel.close()
         for fd in (*self._groups, *([self._pidfd] if self._pidfd >= 0 else [])):
