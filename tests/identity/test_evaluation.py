@@ -1,10 +1,13 @@
 """What policies say, statement by statement."""
 
+import json
 from typing import Any
 
 import pytest
 
+from bulb.core.errors import AwsError
 from bulb.identity.evaluation import ANYBODY, Principal, Verdict, evaluate
+from bulb.identity.policy import check_policy
 
 ARN = "arn:aws:lambda:us-east-1:111122223333:function:f"
 USER = Principal("arn:aws:iam::111122223333:user/team/ada", "111122223333")
@@ -128,6 +131,27 @@ def test_deny_wins_wherever_it_stands() -> None:
         ("ForAllValues:StringEquals", ["a", "b"], ["a", "b"], True),
         ("ForAllValues:StringEquals", ["a", "b"], ["a", "c"], False),
         ("ForAllValues:StringEquals", "a", None, True),
+        ("Null", [], None, False),
+        ("StringEquals", [], "a", False),
+        ("StringNotLikeIfExists", "a*", None, True),
+        ("StringNotLikeIfExists", "a*", "ab", False),
+        ("NumericLessThanEquals", "10", "10", True),
+        ("NumericGreaterThan", "10", "10", False),
+        ("NumericLessThanIfExists", "10", None, True),
+        ("DateEquals", "2026-01-01T00:00:00Z", "2026-01-01T01:00:00+01:00", True),
+        ("DateNotEquals", "2026-01-01", "2026-01-01T00:00:00Z", False),
+        ("DateGreaterThanEquals", "2026-01-01T00:00:00Z", "2025-12-31T23:59:59Z", False),
+        ("DateLessThanEquals", "someday", "2026-01-01T00:00:00Z", False),
+        ("NotIpAddress", "10.0.0.0/8", "192.0.2.1", True),
+        ("IpAddress", "10.0.0.0/8", "::1", False),
+        ("IpAddress", "nowhere", "10.1.2.3", False),
+        ("ArnNotEquals", "arn:aws:s3:::a", "arn:aws:s3:::b", True),
+        ("BinaryEquals", "QmluYXJ5", "QmluYXJ5", True),
+        ("ForAllValues:StringNotEquals", ["a"], ["b", "c"], True),
+        ("ForAllValues:StringNotEquals", ["a"], ["a", "c"], False),
+        ("ForAnyValue:StringNotEquals", ["a"], ["a", "c"], True),
+        ("ForAnyValue:StringLike", ["a*"], ["b", "ab"], True),
+        ("ForAllValues:StringEqualsIfExists", "a", None, True),
         ("Invented", "a", "a", False),
     ],
 )
@@ -150,6 +174,19 @@ def test_policy_variables() -> None:
     assert says(own, aws__username="bob", s3__prefix="home/ada/x") is None
     default = statement(Condition={"StringEquals": {"aws:a": "${aws:team, 'none'}"}})
     assert says(default, aws__a="none") is Verdict.ALLOW
+
+
+@pytest.mark.parametrize("operator", ["Invented", "StringLikes", "ForSome:StringEquals", "BoolNot", "NotStringEquals"])
+def test_operators_that_iam_does_not_have_cannot_be_stored(operator: str) -> None:
+    document = {"Version": "2012-10-17", "Statement": [statement(Condition={operator: {"aws:a": "b"}})]}
+    with pytest.raises(AwsError, match=f"Invalid Condition type : {operator}"):
+        check_policy(json.dumps(document))
+
+
+@pytest.mark.parametrize("operator", ["StringNotLikeIfExists", "ForAnyValue:ArnLike", "Null", "DateLessThanEquals"])
+def test_operators_that_iam_has_can(operator: str) -> None:
+    document = {"Version": "2012-10-17", "Statement": [statement(Condition={operator: {"aws:a": "b"}})]}
+    check_policy(json.dumps(document))
 
 
 def test_a_deny_that_cannot_be_judged_denies() -> None:

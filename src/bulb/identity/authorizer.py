@@ -59,7 +59,8 @@ class Authorizer:
     async def permits(self, caller: Caller, need: Need, guard: Statements, known: Context) -> bool:
         """May the caller, where `guard` has the policy of the resource and `known` the request's condition keys?"""
         grants = await self._grants.of(caller)
-        return _decided(caller, grants, need, guard, {**known, **_known_of_caller(caller, grants)}) is None
+        request = {name: value for name, value in known.items() if not name.startswith("aws:principal")}
+        return _decided(caller, grants, need, guard, {**request, **_known_of_caller(caller, grants)}) is None
 
     async def lets_assume(self, role_arn: str, service: str) -> bool:
         """Does the trust policy of the role let a service assume it?"""

@@ -37,6 +37,16 @@ def holds(condition: Mapping[str, Mapping[str, Any]], context: Context) -> bool:
     )
 
 
+def is_operator(name: str) -> bool:
+    """Is it one that IAM has?"""
+    quantifier, _, rest = name.rpartition(":")
+    rest = rest.removesuffix("IfExists")
+    try:
+        return quantifier in ("", "ForAllValues", "ForAnyValue") and (rest == "Null" or _operator(rest) is not None)
+    except UnknownOperatorError:
+        return False
+
+
 def texts(value: Any) -> tuple[str, ...]:
     """One value or a list of them, as policies may have it, as texts."""
     if type(value) is str:  # nearly always, and every statement asks with every call
@@ -61,7 +71,7 @@ def _key_holds(operator: str, key: str, expected: Sequence[str], context: Contex
     name = name.removesuffix("IfExists")
     actual = context.get(key.lower())
     if name == "Null":
-        return (actual is None) == (expected[0].lower() == "true")
+        return bool(expected) and (actual is None) == (expected[0].lower() == "true")
     test, negative = _operator(name)
     if actual is None:
         # ForAllValues over nothing is true, ForAnyValue over nothing is not.
@@ -80,9 +90,8 @@ def _key_holds(operator: str, key: str, expected: Sequence[str], context: Contex
 def _operator(name: str) -> tuple[_Test, bool]:
     if name in _TESTS:
         return _TESTS[name], False
-    positive = name.replace("Not", "", 1)
-    if name != positive and positive in _NEGATABLE:
-        return _TESTS[positive], True
+    if name in _NEGATIVE:
+        return _TESTS[_NEGATIVE[name]], True
     raise UnknownOperatorError(name)
 
 
@@ -90,7 +99,7 @@ def _safely(test: _Test, actual: str, expected: str) -> bool:
     """A value that is no number, date or address equals none."""
     try:
         return test(actual, expected)
-    except ValueError:
+    except (ValueError, OverflowError):
         return False
 
 
@@ -183,13 +192,13 @@ _TESTS: dict[str, _Test] = {
 }
 # Tests of patterns; others compare the text as it is.
 _GLOBS = (_like, _arn_like)
-_NEGATABLE = {
-    "StringEquals",
-    "StringEqualsIgnoreCase",
-    "StringLike",
-    "ArnEquals",
-    "ArnLike",
-    "IpAddress",
-    "NumericEquals",
-    "DateEquals",
+_NEGATIVE = {
+    "StringNotEquals": "StringEquals",
+    "StringNotEqualsIgnoreCase": "StringEqualsIgnoreCase",
+    "StringNotLike": "StringLike",
+    "ArnNotEquals": "ArnEquals",
+    "ArnNotLike": "ArnLike",
+    "NotIpAddress": "IpAddress",
+    "NumericNotEquals": "NumericEquals",
+    "DateNotEquals": "DateEquals",
 }

@@ -8,6 +8,7 @@ import json
 from typing import Any
 
 from bulb.core.errors import AwsError
+from bulb.identity.conditions import is_operator
 
 _VERSIONS = ("2012-10-17", "2008-10-17")
 _TOP = {"Version", "Id", "Statement"}
@@ -97,6 +98,9 @@ def _check_statement(statement: dict[str, Any]) -> None:
     condition = statement.get("Condition", {})
     if not isinstance(condition, dict) or not all(isinstance(test, dict) for test in condition.values()):
         raise _malformed("Syntax errors in policy.")
+    for operator in condition:
+        if not is_operator(operator):
+            raise _malformed(f"Invalid Condition type : {operator}.")
     for action in _actions(statement):
         if action != "*" and not all(action.partition(":")[::2]):
             raise _malformed("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.")
