@@ -107,7 +107,7 @@ def test_failures_are_retried_as_often_as_configured_and_then_told_twice(
     timestamp = json.loads(told.payload)["timestamp"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", timestamp)
     assert (
-        told.payload.decode()
+        server.as_inside(told.payload.decode())
         == f'{{"version":"1.0","timestamp":"{timestamp}","requestContext":{{"requestId":"{request_id}",'
         f'"functionArn":"{ARN}:{name}:$LATEST","condition":"RetriesExhausted","approximateInvokeCount":{retries + 1}}},'
         '"requestPayload":{"id": "x", "fail": true},'

@@ -99,14 +99,14 @@ def test_a_timeout_of_a_second_of_a_sleep_of_three(aws: Any, ends: str) -> None:
     assert fresh(aws, ends) == before + 2, "/tmp is as it was left"
 
 
-def test_what_a_handler_raises(aws: Any, ends: str, language: str) -> None:
+def test_what_a_handler_raises(bulb: Running, aws: Any, ends: str, language: str) -> None:
     before = json.loads(answered(aws, ends)[0])[0]
     text = 'no "light" \u00e9'
     payload, error, request_id = answered(aws, ends, **{"raise": text})
     assert error == "Unhandled"
     if language == "python":
         said = json.dumps(text, ensure_ascii=sys.version_info < (3, 12))  # as each version's own runtime client does
-        assert payload.decode() == (
+        assert bulb.as_inside(payload.decode()) == (
             f'{{"errorMessage": {said}, "errorType": "ValueError", "requestId": "{request_id}", "stackTrace": '
             '["  File \\"/var/task/app.py\\", line 11, in handler\\n    raise ValueError(event[\\"raise\\"])\\n"]}'
         )
@@ -117,7 +117,7 @@ def test_what_a_handler_raises(aws: Any, ends: str, language: str) -> None:
         )
         document = json.loads(payload)
         assert list(document) == ["errorType", "errorMessage", "trace"]
-        assert re.fullmatch(r"    at .*\(/var/task/index\.js:8:\d+\)", document["trace"][1])
+        assert re.fullmatch(r"    at .*\(/var/task/index\.js:8:\d+\)", bulb.as_inside(document["trace"][1]))
     assert json.loads(answered(aws, ends)[0])[0] == before + 2, "the process and its memory live on"
 
 

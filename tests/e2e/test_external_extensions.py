@@ -103,6 +103,13 @@ def extended(bulb: Running, name: str, source: str = HANDLER, *, extension: str 
     return Log(bulb, name)
 
 
+@pytest.fixture(autouse=True)
+def a_network_each(request: pytest.FixtureRequest) -> None:
+    """The extensions here listen on one port. Those of `test_on_the_lower_rungs` share no network with them."""
+    if "rung" not in request.fixturenames and request.getfixturevalue("bulb").isolation == "plain":
+        pytest.skip("on the plain rung a port can be listened on once")
+
+
 def test_it_lives_beside_the_function(bulb: Running) -> None:
     aws = bulb.client("lambda")
     log = extended(bulb, "ext-lives", Environment={"Variables": {"COLOUR": "blue"}})

@@ -76,12 +76,12 @@ def test_the_context_and_the_environment_are_lambdas(bulb: Running) -> None:
     assert re.fullmatch(r"\d{4}/\d\d/\d\d/\[\$LATEST\][0-9a-f]{32}", stream)
     assert 5_000 < document["remaining"] <= 7_000
     assert document["client"] == {"k": "v"}
-    assert document["cwd"] == "/var/task"
+    assert bulb.as_inside(document["cwd"]) == "/var/task"
     env = document["env"]
     assert env["COLOUR"] == "amber"
     assert env["AWS_EXECUTION_ENV"] == f"AWS_Lambda_{PYTHON}"
     assert env["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] == "192"
-    assert env["LAMBDA_TASK_ROOT"] == "/var/task"
+    assert bulb.as_inside(env["LAMBDA_TASK_ROOT"]) == "/var/task"
     assert env["AWS_LAMBDA_INITIALIZATION_TYPE"] == "on-demand"
     assert env["AWS_ACCESS_KEY_ID"].startswith("ASIA")
     assert env["TZ"] == ":UTC"
@@ -119,6 +119,7 @@ def test_an_exception_is_lambdas_document_and_the_environment_lives_on(bulb: Run
     create(aws, "raises", source)
     document, response = invoke(aws, "raises", {"fail": True})
     assert response["FunctionError"] == "Unhandled"
+    document["stackTrace"] = [bulb.as_inside(line) for line in document["stackTrace"]]
     assert document == {
         "errorMessage": "no light",
         "errorType": "ValueError",

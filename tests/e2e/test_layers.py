@@ -39,16 +39,17 @@ def publish(aws: Any, name: str, **files: str) -> str:
 
 LOOKS = """
 import os, subprocess, sys
+opt = os.environ.get("LAMBDA_LAYERS_ROOT", "/opt")
 def handler(event, context):
     import plain, packaged
     return {
         "plain": plain.WHO,
         "packaged": packaged.WHO,
         "tool": subprocess.run(["bulb-tool"], capture_output=True, text=True).stdout.strip(),
-        "lib": sorted(os.listdir("/opt/lib")),
-        "data": open("/opt/data.txt").read(),
-        "path": [part for part in sys.path if part.startswith("/opt")],
-        "writable": os.access("/opt", os.W_OK),
+        "lib": sorted(os.listdir(opt + "/lib")),
+        "data": open(opt + "/data.txt").read(),
+        "path": [part.replace(opt, "/opt") for part in sys.path if part.startswith(opt)],
+        "writable": os.access(opt, os.W_OK),
     }
 """
 
@@ -76,7 +77,7 @@ def test_python_finds_modules_packages_and_tools(stocked: Running) -> None:
         "lib": ["libx.so", "liby.so"],
         "data": "second",
         "path": [f"/opt/{SITE}", "/opt/python"],
-        "writable": False,
+        "writable": stocked.isolation == "plain",
     }
     aws.update_function_configuration(FunctionName="looks", Layers=[second, first])
     aws.get_waiter("function_updated_v2").wait(FunctionName="looks", WaiterConfig={"Delay": 0.05})
@@ -91,6 +92,25 @@ def test_node_finds_modules(stocked: Running) -> None:
     source = "exports.handler = async () => require('thing').who"
     create(aws, "node-looks", source, Runtime=NODE, Layers=[layer])
     assert invoke(aws, "node-looks")[0] == "thing"
+
+
+@pytest.mark.parametrize("rung", ["userns", "plain"])
+def test_on_the_lower_rungs(tmp_path: Path, rung: str) -> None:
+    with running_bulb(tmp_path / "data", isolation=rung) as lower:
+        aws = lower.client("lambda")
+        files = {"python/lower.py": "WHO = 'python'", "bin/bulb-tool": "#!/bin/sh\necho tool"}
+        layer = publish(aws, "lower", **files, **{"nodejs/node_modules/lower/index.js": "exports.who = 'node'"})
+        source = """
+            import lower, subprocess
+            def handler(event, context):
+                return [lower.WHO, subprocess.run(["bulb-tool"], capture_output=True, text=True).stdout]
+        """
+        create(aws, "lower", source, Layers=[layer])
+        assert invoke(aws, "lower")[0] == ["python", "tool\n"]
+        if NODE is not None:
+            source = "exports.handler = async () => require('lower').who"
+            create(aws, "lower-node", source, Runtime=NODE, Layers=[layer])
+            assert invoke(aws, "lower-node")[0] == "node"
 
 
 def test_a_layers_sdk_comes_before_ours(stocked: Running) -> None:

@@ -43,7 +43,7 @@ def test_es_modules(bulb: Running) -> None:
         Code={"ZipFile": archive.getvalue()},
     )
     aws.get_waiter("function_active_v2").wait(FunctionName="node-esm", WaiterConfig={"Delay": 0.05})
-    assert invoke(aws, "node-esm")[0] == "file:///var/task/index.js"
+    assert bulb.as_inside(invoke(aws, "node-esm")[0]) == "file:///var/task/index.js"
 
 
 def test_from_stock_the_package_is_the_working_directory(bulb: Running) -> None:

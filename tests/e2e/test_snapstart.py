@@ -1,12 +1,13 @@
 """SnapStart: init runs once, when a version is published; environments begin as copies of that moment."""
 
 import concurrent.futures
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.support.bulb import Running
+from tests.support.bulb import Running, running_bulb
 from tests.support.functions import create, invoke
 from tests.support.waiting import until
 
@@ -197,3 +198,25 @@ def test_deleting_the_version_ends_its_snapshot(bulb: Running, aws: Any) -> None
     aws.delete_function(FunctionName="snap-gone", Qualifier="1")
     with pytest.raises(aws.exceptions.ResourceNotFoundException):
         aws.invoke(FunctionName="snap-gone", Qualifier="1")
+
+
+@pytest.mark.parametrize("rung", ["userns", "plain"])
+def test_a_lower_rung_refuses_it_by_name(tmp_path: Path, rung: str) -> None:
+    with running_bulb(tmp_path / "data", isolation=rung) as lower:
+        with pytest.raises(ClientError, match=r"SnapStart.* full isolation") as refusal:
+            create(lower.client("lambda"), "snap-lower", SOURCE, Runtime=RUNTIME, SnapStart=SNAPSHOT)
+        assert refusal.value.response["Error"]["Code"] == "NotImplementedException"
+
+
+def test_a_version_of_a_better_rung_is_refused_by_name(tmp_path: Path) -> None:
+    with running_bulb(tmp_path / "data") as better:
+        if better.isolation != "full":
+            pytest.skip(f"snapshots need the full rung; this is {better.isolation}")
+        publish(better.client("lambda"), "snap-moved")
+    with running_bulb(tmp_path / "data", isolation="userns") as lower:
+        aws = lower.client("lambda")
+        assert invoke(aws, "snap-moved")[0]["type"] == "on-demand"
+        with pytest.raises(ClientError, match="it needs full isolation and user namespaces") as refusal:
+            invoke(aws, "snap-moved", Qualifier="1")
+        assert refusal.value.response["Error"]["Code"] == "SnapStartException"
+        assert refusal.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400

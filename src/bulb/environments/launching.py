@@ -38,7 +38,7 @@ async def launch(
             await sandbox.spawn(RUNTIME, [(*wrapper, *_command(sandbox))], told, keeps=(_LOG_FD,))
         else:
             programs = [] if sandbox.image.forks else [sandbox.image.command]
-            told = {**sandbox.image.environment, **sandbox.variables}
+            told = sandbox.told(sandbox.image.environment)
             await sandbox.spawn(RUNTIME, programs, told, keeps=(_API_FD, _LOG_FD))
     except LaunchError as error:
         if spec.wrapper is not None:

@@ -72,6 +72,8 @@ class Snapshots:
 
         Raises AwsError InvalidRuntimeException when this machine cannot run the runtime.
         """
+        if self.lacks is not None:  # the version was published when the server had it
+            return f"Bulb cannot start this version from a snapshot here: it needs {self.lacks}."
         async with self._locks.setdefault(spec.ref, asyncio.Lock()):
             kept = self._kept.get(spec.ref)
             if kept is not None and kept.revision == spec.revision and kept.is_alive:

@@ -67,7 +67,7 @@ class Starter:
         extensions = Extensions(spec, ref, sandbox, log, self.facts, self.clock, names)
         variables["AWS_LAMBDA_METADATA_TOKEN"] = extensions.metadata.token
         incarnation = Incarnation(sandbox, log, self.endpoint, extensions, provider.handle if provider else None)
-        told = {**variables, **sandbox.variables}
+        told = sandbox.told(variables)
         if names:
             incarnation.extension_variables = extension_variables(told, spec.variables)
         if sandbox.is_supervised:

@@ -137,7 +137,7 @@ class Images:
 def _command(family: str, interpreter: Interpreter) -> tuple[str, ...]:
     """What is executed inside."""
     if family == "java":
-        return (f"{RUNTIME_DIR}/bootstrap",)
+        return (f"{RUNTIME_DIR}/bootstrap", "/var/lang/bin/java")
     inside = str(LANGUAGE_DIR / interpreter.executable.relative_to(interpreter.prefix))
     if family == "python":
         return (inside, *PYTHON_FLAGS)

@@ -1,8 +1,8 @@
 """The last rung: an ordinary process of the server's user in its own session, with limits. It isolates nothing.
 
 /tmp is the machine's; the sandbox's own temporary directory is told as TMPDIR. The code is used where it lies, told as
-LAMBDA_TASK_ROOT, and Python is told to leave no compiled files beside it: others start from the same. The Runtime API
-is on a port of the machine's loopback.
+LAMBDA_TASK_ROOT, its layers are at LAMBDA_LAYERS_ROOT, and Python is told to leave no compiled files there: others
+start from the same. The Runtime API is on a port of the machine's loopback.
 """
 
 import asyncio
@@ -29,10 +29,12 @@ class PlainCell(PolledCell):
 
     @property
     def variables(self) -> Mapping[str, str]:
-        """TMPDIR, where the code is, and that nothing is to be compiled into it."""
+        """TMPDIR, where code and layers are, and that nothing is to be compiled into them."""
         told = {"TMPDIR": str(self._directory), "PYTHONDONTWRITEBYTECODE": "1"}
         if self._code is not None:
             told["LAMBDA_TASK_ROOT"] = str(self._code.task)
+            if self._code.opt is not None:
+                told["LAMBDA_LAYERS_ROOT"] = str(self._code.opt)
         return told
 
     async def order(self) -> Order:

@@ -35,7 +35,8 @@ _LACKS = {
     ),
     Rung.PLAIN: (
         "isolation: functions can read and change what the server's user can",
-        "own /tmp (TMPDIR is its own)",
+        "own network: what a function or extension listens on is a port of the machine",
+        "own /tmp (TMPDIR is its own), /var/task and /opt (LAMBDA_TASK_ROOT and LAMBDA_LAYERS_ROOT say where they are)",
         "CPU limit",
         "process limit",
         "exact memory limit (resident memory is looked at every 50 ms)",

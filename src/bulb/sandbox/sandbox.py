@@ -20,6 +20,8 @@ from bulb.sandbox.zygote import Process, on_host
 
 # An API socket carries 6 MB events; a larger buffer saves wake-ups, and the kernel caps it anyway.
 _API_BUFFER = 1 << 20
+# Environment variables that list folders.
+_SEARCHED = ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "NODE_PATH")
 
 
 class Parent(Protocol):
@@ -154,6 +156,14 @@ class Sandbox:
         if self.cell.place("/var/task") != "/var/task":
             return self.cell.place(on_host(self.image, (path,))[0])
         return path
+
+    def told(self, variables: Mapping[str, str]) -> dict[str, str]:
+        """`variables`, meant for a process inside, as this rung needs them: its own added, folders where they are."""
+        told = {**variables, **self.variables}
+        for name in _SEARCHED:
+            if name in told:
+                told[name] = ":".join(map(self.place, told[name].split(":")))
+        return told
 
     async def spawn(
         self,

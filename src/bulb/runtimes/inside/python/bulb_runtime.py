@@ -197,8 +197,9 @@ def _set_search_path() -> None:
     """The package, layers, PYTHONPATH (/var/runtime unless the function says otherwise), the standard library."""
     version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
     task = os.environ.get("LAMBDA_TASK_ROOT", "/var/task")
+    layers = os.environ.get("LAMBDA_LAYERS_ROOT", "/opt")
     named = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
-    first = [task, f"/opt/python/lib/{version}/site-packages", "/opt/python", *named]
+    first = [task, f"{layers}/python/lib/{version}/site-packages", f"{layers}/python", *named]
     if RUNTIME_DIR not in first:
         first.append(RUNTIME_DIR)
     sys.path[:] = [*dict.fromkeys(first), *filter(_is_standard_library, sys.path)]
