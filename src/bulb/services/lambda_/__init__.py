@@ -8,7 +8,7 @@ from bulb.services.lambda_.downloads import PATH as CODE_DOWNLOAD_PATH
 from bulb.services.lambda_.event_rules import EventRules
 from bulb.services.lambda_.guards import Guards
 from bulb.services.lambda_.mappings import EventSource, EventSourceMapping, EventSources
-from bulb.services.lambda_.model import FunctionRecord
+from bulb.services.lambda_.model import Definition, FunctionRecord
 from bulb.services.lambda_.needs import needs
 from bulb.services.lambda_.options import LambdaOptions
 from bulb.services.lambda_.packages import ObjectReader, Packages
@@ -24,6 +24,7 @@ __all__ = [
     "Activator",
     "Allotments",
     "Catalog",
+    "Definition",
     "EventRules",
     "EventSource",
     "EventSourceMapping",

@@ -1,4 +1,4 @@
-"""Settings of the Lambda room; app.py fills them from the configuration."""
+"""Settings of the Lambda room; house.py fills them from the configuration."""
 
 import os
 import platform

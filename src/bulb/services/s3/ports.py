@@ -1,4 +1,4 @@
-"""What this room needs from others; app.py introduces them."""
+"""What this room needs from others; house.py introduces them."""
 
 from dataclasses import dataclass
 from typing import Protocol
