@@ -59,9 +59,9 @@ def check(measured: Any, tmp_mb: int, isolation: str) -> None:
     assert measured.get("highest", 1023) == 1023
     if "limits" in measured:
         line = next(line for line in measured["limits"].splitlines() if line.startswith("Max processes"))
-        measured["processes"] = [int(number) for number in line.split()[2:4]]
-    assert measured["processes"] == [1024, 1024]
-    if isolation != "plain":
+        measured["processes"] = [int(number) if number.isdigit() else number for number in line.split()[2:4]]
+    if isolation != "plain":  # which has neither
+        assert measured["processes"] == [1024, 1024]
         assert measured["tmp_mb"] == tmp_mb
 
 
