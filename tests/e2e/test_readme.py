@@ -15,7 +15,7 @@ from tests.support.bulb import running_bulb
 from tests.support.tour import script
 
 PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
-WAIT_S = 180
+WAIT_S = 300
 
 
 @pytest.mark.skipif(NODE_RUNTIME is None, reason="the tour streams with Node.js, which is not on this machine")
