@@ -55,6 +55,7 @@ from bulb.services.logs.api import Logs
 from bulb.services.logs.needs import needs as logs_needs
 from bulb.services.sts.api import Sts
 from bulb.services.sts.needs import needs as sts_needs
+from bulb.storage.belonging import belong
 from bulb.storage.blobs import BlobStore
 from bulb.storage.database import Database
 from bulb.storage.writebehind import WriteBehind
@@ -107,6 +108,7 @@ class House:
 
     async def _open_storage(self) -> None:
         data = self.config.data
+        await asyncio.to_thread(belong, data, self.config.database)
         self.database = await Database.open(self.config.database or data / "bulb.db")
         self._closing(self.database.close)
         self.blobs = await BlobStore.open(data / "blobs", self.database, self.clock)
