@@ -426,6 +426,19 @@ def test_a_function_has_one_url_and_each_alias_one(aws: Any) -> None:
         [arn, f"{arn}:a"],
         [f"{arn}:b"],
     ]
+    aws.update_function_url_config(FunctionName="url-many", Qualifier="a", AuthType="AWS_IAM")
+
+    def auth(**qualified: str) -> str:
+        shown = aws.get_function_url_config(FunctionName="url-many", **qualified)
+        assert shown["FunctionArn"] == ":".join([arn, *qualified.values()])
+        kind: str = shown["AuthType"]
+        return kind
+
+    assert (auth(), auth(Qualifier="a"), auth(Qualifier="b")) == ("NONE", "AWS_IAM", "NONE")
+    aws.delete_function_url_config(FunctionName="url-many", Qualifier="a")
+    with pytest.raises(aws.exceptions.ResourceNotFoundException):
+        auth(Qualifier="a")
+    assert (auth(), auth(Qualifier="b")) == ("NONE", "NONE")
 
 
 @pytest.mark.parametrize(
