@@ -82,6 +82,7 @@ class Environment:
         self._frozen = False
         self._incarnation: Incarnation | None = None
         self._begun = NOTHING
+        self._is_extended = False
         self._finish_by = 0.0
         self._overtime: Overtime | None = None
         self._freezing: asyncio.Task[None] | None = None
@@ -128,7 +129,7 @@ class Environment:
         peak = self.sandbox.memory_peak()
         if peak > self.spec.memory_mb * _MB and self.sandbox.broke_limit():
             reply = self._out_of_memory(event)
-        if self._incarnation is not None and self._incarnation.extensions:
+        if self._is_extended and self._incarnation is not None:
             await self._begin_overtime(Overtime(self._incarnation, event, reply, started_at, started, timeout_s, peak))
             return reply
         await self._settle(reply, started + timeout_s)
@@ -190,7 +191,7 @@ class Environment:
         incarnation = self._incarnation
         assert incarnation is not None
         deadline = deadline_ms(remaining_s)
-        if incarnation.extensions:
+        if self._is_extended:
             incarnation.extensions.invoke(event, deadline)
         work = incarnation.session.give(event, deadline)
         reply = await incarnation.first_ending(work, remaining_s)
@@ -222,6 +223,7 @@ class Environment:
         self._facts.emit(InitRuntimeDone(self.ref, self._clock.now(), phase, *status_of(failure)))
         extensions = incarnation.extensions
         extensions.session.close_registration()
+        self._is_extended = bool(extensions)
         if extensions:
             if failure is None and not await extensions.ready(until):
                 failure = incarnation.what_failed(request_id)
