@@ -11,11 +11,12 @@ import {
   MalformedStreamingHandler,
   UserCodeSyntaxError,
 } from './errors.mjs';
-import { HttpResponseStream } from './response_stream.mjs';
 
 const STREAMING = Symbol.for('aws.lambda.runtime.handler.streaming');
 const HIGH_WATER_MARK = Symbol.for('aws.lambda.runtime.handler.streaming.highWaterMark');
 const RESPONSE = 'response';
+const HTTP_RESPONSE = 'application/vnd.awslambda.http-integration-response';
+const PRELUDE_END = new Uint8Array(8);
 const CALLBACK_ARGUMENTS = 3;
 const require = createRequire(import.meta.url);
 
@@ -124,4 +125,17 @@ function installStreamingGlobal() {
     },
     HttpResponseStream,
   };
+}
+
+/** `awslambda.HttpResponseStream`: a stream that begins with the status, headers and cookies of an HTTP response. */
+class HttpResponseStream {
+  static from(stream, prelude) {
+    stream.setContentType(HTTP_RESPONSE);
+    const text = JSON.stringify(prelude); // escapes NUL, so the eight of them end it
+    stream._onBeforeFirstWrite = (write) => {
+      write(text);
+      write(PRELUDE_END);
+    };
+    return stream;
+  }
 }

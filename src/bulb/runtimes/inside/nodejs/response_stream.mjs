@@ -5,9 +5,6 @@
 import { Writable } from 'node:stream';
 import { InvalidStreamingOperation } from './errors.mjs';
 
-const HTTP_RESPONSE = 'application/vnd.awslambda.http-integration-response';
-const PRELUDE_END = new Uint8Array(8);
-
 export class ResponseStream extends Writable {
   #socket;
   #headWith;
@@ -108,19 +105,6 @@ export class ResponseStream extends Writable {
     if (this.#begun) return '';
     this.#begun = true;
     return this.#headWith(String(this.#contentType).replace(/[\r\n]/g, ' '));
-  }
-}
-
-/** `awslambda.HttpResponseStream`: a stream that begins with the status, headers and cookies of an HTTP response. */
-export class HttpResponseStream {
-  static from(stream, prelude) {
-    stream.setContentType(HTTP_RESPONSE);
-    const text = JSON.stringify(prelude); // escapes NUL, so the eight of them end it
-    stream._onBeforeFirstWrite = (write) => {
-      write(text);
-      write(PRELUDE_END);
-    };
-    return stream;
   }
 }
 

@@ -4,7 +4,6 @@
 // present), so little has to be parsed. The socket keeps the process alive only while it waits for an event: while a
 // handler runs, an event loop with nothing left to do must be noticed (beforeExit).
 import { connect, Socket } from 'node:net';
-import { ResponseStream } from './response_stream.mjs';
 
 const COMMON = `Host: 127.0.0.1:9001\r\nUser-Agent: aws-lambda-nodejs/${process.version}\r\n`;
 const INVOCATION = '/2018-06-01/runtime/invocation/';
@@ -54,7 +53,7 @@ export class RuntimeApi {
   }
 
   /** Where a handler writes its response piece by piece. `streamed` must follow when it has ended. */
-  stream(headers, highWaterMark) {
+  stream(ResponseStream, headers, highWaterMark) {
     return new ResponseStream(this.#socket, (contentType) => streamHead(headers, contentType), highWaterMark);
   }
 

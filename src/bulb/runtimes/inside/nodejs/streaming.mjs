@@ -5,6 +5,8 @@ import { contextData } from './context.mjs';
 import { errorCause, errorDocument } from './errors.mjs';
 import { withoutCallbacks } from './handler.mjs';
 
+export { ResponseStream } from './response_stream.mjs';
+
 export class StreamedInvocation {
   #stream;
   #settle;
