@@ -50,6 +50,8 @@ class Call:
     `params` has the members of the operation's input shape under their model names, as boto3 takes them (blobs are
     bytes, timestamps aware datetimes); a streaming blob member is a `BodyStream`. `region` is the signature's scope.
     `headers` are the raw request headers in lower case, for the few services that read more than the model names.
+    `leaving` has a function called when the client hangs up (at once, if it has), and answers what takes that back;
+    None where nobody could tell.
     """
 
     service: str
@@ -63,6 +65,7 @@ class Call:
     base_url: str
     trace_header: str | None = None
     acting_in: str | None = None
+    leaving: Callable[[Callable[[], None]], Callable[[], None]] | None = None
 
     @property
     def account(self) -> str:

@@ -10,6 +10,9 @@ import time
 from datetime import UTC, datetime
 from typing import Protocol
 
+# Clocks are trimmed by seconds all the time; further ahead, or back, than this is another time.
+TRIMMED_S = 60.0
+
 
 class Clock(Protocol):
     """Wall-clock time in Unix seconds."""

@@ -4,9 +4,9 @@
 the same fact, so they cannot disagree. A listener runs inside the event loop, must return at once and must not raise.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 Status = Literal["success", "error", "timeout"]
 InitPhase = Literal["init", "invoke"]
@@ -246,6 +246,30 @@ class AsyncEventReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class AsyncEventTried:
+    """An attempt at an asynchronous event ended, and it is on disk what comes of that.
+
+    `function.version` is the qualifier events name it with. `attempts` is how often the function has run for it, this
+    time included; `duration_ms` is None when it did not run this time. `code` is the error type of a function that
+    failed, or the code of what Bulb refused with; `condition` is why it is dropped, in a destination record's words.
+    `next_at` is when it is tried again. `told` are the kinds and ARNs of who is told of the end.
+    """
+
+    function: FunctionRef
+    request_id: str
+    at: float
+    accepted_at: float
+    outcome: Literal["succeeded", "retrying", "dropped"]
+    attempts: int
+    duration_ms: float | None = None
+    code: str | None = None
+    message: str | None = None
+    condition: str | None = None
+    next_at: float | None = None
+    told: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class AsyncEventDropped:
     """An asynchronous event will not be tried again. `condition` is why, in a destination record's words."""
 
@@ -266,6 +290,77 @@ class DeliveryFailed:
     target: str
 
 
+# How a batch ended: `partial` is one of which the function named failures, `throttled` one that found no room in time,
+# `filtered` messages that no filter let through: nothing was invoked.
+BatchStatus = Literal["success", "partial", "error", "throttled", "filtered"]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchFinished:
+    """A batch of an event source mapping is settled with its source.
+
+    `function` has the version that ran, or the qualifier of the mapping where none did; `request_id` is the last
+    attempt's. `message_ids` are the first of the `count` messages. Each was deleted or failed; of a batch that is
+    `filtered` all were filtered out (and deleted). `duration_ms` is from the batch's start to its end.
+    """
+
+    mapping_uuid: str
+    mapping_arn: str
+    source_arn: str
+    function: FunctionRef
+    request_id: str | None
+    message_ids: tuple[str, ...]
+    count: int
+    deleted: int
+    failed: int
+    filtered: int
+    at: float
+    duration_ms: float
+    status: BatchStatus
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MappingEvents:
+    """The counts of an event source mapping that asked for `EventCount`, since its last of these."""
+
+    mapping_uuid: str
+    function: FunctionRef
+    at: float
+    polled: int
+    filtered_out: int
+    invoked: int
+    failed_invoke: int
+    deleted: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """One attempt to deliver what one service sent to another, and how it went.
+
+    `delivery_id` is the request id of the invocation, or the id of the message, that a delivery becomes. `source` is
+    the service (`s3`), `source_arn` the bucket, topic, rule, ... it acted for; `about` says in a few words what
+    happened there, `cause` is the request id of the asynchronous event whose end is told. `letters` are the ARNs that
+    got dead letters, `next_at` is when the next attempt is made.
+    """
+
+    source: str
+    source_arn: str
+    destination_arn: str
+    delivery_id: str
+    created_at: float
+    at: float
+    outcome: Literal["delivered", "retrying", "dead-lettered", "dropped"]
+    attempts: int
+    code: str | None = None
+    message: str | None = None
+    letters: tuple[str, ...] = ()
+    about: str | None = None
+    cause: str | None = None
+    details: Mapping[str, Any] | None = None
+    next_at: float | None = None
+
+
 Fact = (
     EnvironmentStarted
     | InitRuntimeDone
@@ -284,8 +379,12 @@ Fact = (
     | EnvironmentEnded
     | RecursiveInvocationDropped
     | AsyncEventReceived
+    | AsyncEventTried
     | AsyncEventDropped
     | DeliveryFailed
+    | BatchFinished
+    | MappingEvents
+    | Delivered
 )
 Listener = Callable[[Fact], None]
 
