@@ -29,6 +29,15 @@ def postgresql_location(postgresql_server: str) -> str:
     return postgresql.new_database(postgresql_server)
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def location(request: pytest.FixtureRequest, tmp_path: Path) -> str | Path:
+    """A fresh, empty database of either kind, for what is promised over both."""
+    if request.param == "postgresql":
+        found: str = request.getfixturevalue("postgresql_location")
+        return found
+    return tmp_path / "bulb.db"
+
+
 # The server's own helper takes up to 10 s to clear what a killed server left.
 _PATIENCE_S = 20.0
 

@@ -63,7 +63,7 @@ def test_a_lone_write_is_committed_at_once(location: str | Path) -> None:
     async def main() -> None:
         database = await Database.open(location)
         for number in range(5):
-            await asyncio.wait_for(database.write(lambda c, n=number: add(c, str(n))), 2)
+            await asyncio.wait_for(database.write(lambda c, n=number: add(c, str(n))), 20)
             assert database.commits == number + 1
         await database.close()
 
@@ -122,9 +122,9 @@ def test_one_bad_row_does_not_refuse_the_others_inserted_with_it(location: str |
 def test_a_cancelled_caller_does_not_disturb_the_batch(location: str | Path) -> None:
     async def main() -> None:
         database = await Database.open(location)
-        release = threading.Event()
-        first = asyncio.ensure_future(database.write(lambda c: release.wait(10)))
-        await asyncio.sleep(0.05)
+        begun, release = threading.Event(), threading.Event()
+        first = asyncio.ensure_future(database.write(lambda c: begun.set() or release.wait(30)))
+        assert await asyncio.to_thread(begun.wait, 30)
         doomed = asyncio.ensure_future(database.write(lambda c: add(c, "doomed")))
         other = asyncio.ensure_future(database.write(lambda c: add(c, "other")))
         await asyncio.sleep(0)
@@ -147,11 +147,11 @@ def test_a_read_sees_one_moment_and_cannot_write(location: str | Path) -> None:
         def twice(connection: Connection) -> tuple[int, int]:
             first = count(connection)
             started.set()
-            go_on.wait(10)
+            go_on.wait(30)
             return first, count(connection)
 
         reading = asyncio.ensure_future(database.read(twice))
-        await asyncio.to_thread(started.wait, 10)
+        await asyncio.to_thread(started.wait, 30)
         await database.write(lambda c: add(c, "meanwhile"))
         go_on.set()
         assert await reading == (0, 0)
@@ -167,7 +167,7 @@ def test_a_read_sees_one_moment_and_cannot_write(location: str | Path) -> None:
 def test_listeners_are_called_once_a_commit_after_it_and_on_the_loop(location: str | Path) -> None:
     async def main() -> None:
         database = await Database.open(location)
-        release = threading.Event()
+        begun, release = threading.Event(), threading.Event()
         told: list[tuple[int, int]] = []
 
         def listener() -> None:
@@ -178,8 +178,8 @@ def test_listeners_are_called_once_a_commit_after_it_and_on_the_loop(location: s
 
         database.on_commit("news", failing)
         database.on_commit("news", listener)
-        first = asyncio.ensure_future(database.write(lambda c: release.wait(10)))
-        await asyncio.sleep(0.05)
+        first = asyncio.ensure_future(database.write(lambda c: begun.set() or release.wait(30)))
+        assert await asyncio.to_thread(begun.wait, 30)
         writes = [asyncio.ensure_future(database.write(lambda c: notify(c, "news"))) for _ in range(5)]
         writes.append(asyncio.ensure_future(database.insert(storage_blobs, row("x"), channel="news")))
         await asyncio.sleep(0)
@@ -218,8 +218,8 @@ def test_a_lost_connection_fails_its_batch_and_the_next_one_works(postgresql_loc
             connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
 
         with pytest.raises(NotCommittedError):
-            await asyncio.wait_for(database.write(cut), 10)
-        assert await asyncio.wait_for(database.write(lambda c: add(c, "kept")), 10) == "kept"
+            await asyncio.wait_for(database.write(cut), 30)
+        assert await asyncio.wait_for(database.write(lambda c: add(c, "kept")), 30) == "kept"
         assert await database.read(names) == {"kept"}
         await database.close()
 
@@ -255,11 +255,11 @@ def test_a_writer_that_dies_leaves_no_caller_waiting(tmp_path: Path) -> None:
             raise SystemExit("the thread ends here")
 
         calls = [database.write(kill), database.write(count), database.insert(storage_blobs, row("x"))]
-        results = await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), 10)
+        results = await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), 30)
         assert all(isinstance(result, DatabaseClosedError) for result in results)
         with pytest.raises(DatabaseClosedError, match="restart Bulb"):
             await database.write(count)
-        await asyncio.wait_for(database.close(), 10)
+        await asyncio.wait_for(database.close(), 30)
         again = await Database.open(tmp_path / "bulb.db")
         assert await again.read(count) == 0
         await again.close()

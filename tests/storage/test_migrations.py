@@ -103,6 +103,26 @@ def test_rows_of_the_first_schema_come_along(location: str | Path) -> None:
             assert connection.execute(select(table)).one()._asdict() == row
 
 
+def test_attempts_of_before_0005_are_dropped_and_their_messages_are_not(location: str | Path) -> None:
+    with engines(location).writer.begin() as connection:
+        for script in reversed(list(runner.scripts().walk_revisions("base", "0004"))):
+            with Operations.context(MigrationContext.configure(connection)):
+                script.module.upgrade()
+        first_schema.stamp(connection, "0004")
+        before = MetaData()
+        before.reflect(connection)
+        message, attempt = before.tables["sqs_messages"], before.tables["sqs_attempts"]
+        row = plausible(message)
+        connection.execute(message.insert(), row)
+        connection.execute(attempt.insert(), {**plausible(attempt), "message_ids": "[1.5, 1]"})
+        bring_up_to_date(connection)
+        assert differences(connection) == []
+        assert connection.execute(select(message)).one()._asdict() == row
+        now = metadata.tables["sqs_attempts"]
+        assert connection.execute(select(now)).all() == []
+        connection.execute(now.insert(), plausible(now))
+
+
 def plausible(table: Table) -> dict[str, object]:
     json = {"x": [1, None]}
     values: dict[type, object] = {str: "x", int: 1, float: 1.5, bool: True, bytes: b"\0", dict: json, object: json}

@@ -41,3 +41,18 @@ def test_entries_stand_and_fall_with_their_transaction(location: str | Path) -> 
         await again.close()
 
     asyncio.run(main())
+
+
+def test_what_is_postponed_goes_behind_all_others_in_its_order(location: str | Path) -> None:
+    async def main() -> None:
+        database = await Database.open(location)
+        for arn, payload in (("arn:a", b"1"), ("arn:b", b"2"), ("arn:a", b"3"), ("arn:c", b"4")):
+            await database.write(lambda c, a=arn, p=payload: outbox.add(c, a, p, {"source": "s3"}, 7.0))
+        await database.write(lambda c: outbox.postpone(c, "arn:a"))
+        await database.write(lambda c: outbox.postpone(c, "arn:nobody"))
+        entries = await database.read(lambda c: outbox.pending(c, 9))
+        assert [entry.payload for entry in entries] == [b"2", b"4", b"1", b"3"]
+        assert {(entry.created_at, entry.attributes["source"]) for entry in entries} == {(7.0, "s3")}
+        await database.close()
+
+    asyncio.run(main())

@@ -199,3 +199,26 @@ def test_claiming_costs_no_more_with_a_long_queue(tmp_path: Path) -> None:
         assert "USING" in str(await database.read(lambda c: c.execute(text(plan)).all()))
 
     with_database(tmp_path / "bulb.db", body)
+
+
+def test_what_only_waits_for_a_clock_that_was_ahead_is_made_due(location: str | Path) -> None:
+    async def body(database: Database) -> None:
+        me, day = database.generation, 86_400.0
+
+        def fill(c: Connection) -> None:
+            put(c, "sent ahead", "a", 5_000.0)
+            put(c, "sent ahead", "b", 5_000.0, visible_at=5_300.0)
+            put(c, "tried ahead", "c", 900.0, visible_at=1_000.0 + 2 * day)
+            put(c, "waits", "d", 900.0, visible_at=1_000.0 + day)
+            put(c, "trimmed", "e", 1_050.0)
+            queue.put(c, "another", "waits", b"f", {}, 5_000.0)
+
+        await database.write(fill)
+        assert await database.write(lambda c: queue.claim(c, Q, me, 1_000.0, 9)) == []
+        assert await database.write(lambda c: queue.set_right(c, Q, 1_000.0)) == 3
+        claimed = await database.write(lambda c: queue.claim(c, Q, me, 1_000.0, 9))
+        assert sorted((m.payload, m.enqueued_at) for m in claimed) == [(b"a", 5_000.0), (b"b", 5_000.0), (b"c", 900.0)]
+        assert await database.write(lambda c: queue.set_right(c, Q, 1_000.0)) == 0
+        assert await database.write(lambda c: queue.claim(c, "another", me, 1_000.0, 9)) == []
+
+    with_database(location, body)

@@ -43,7 +43,7 @@ async def committed(database: Database, cause: Callable[[], object]) -> None:
     told = asyncio.Event()
     database.on_commit(outbox.CHANNEL, told.set)
     cause()
-    await asyncio.wait_for(told.wait(), 10)
+    await asyncio.wait_for(told.wait(), 30)
 
 
 def test_all_collectors_are_written_in_one_commit_in_their_order(location: str | Path) -> None:

@@ -35,7 +35,6 @@ from bulb.storage.schema.storage import storage_blobs
 PIECE_BYTES = 262_144  # how much is read at a time, and gathered before it is written
 GRACE_S = 3_600.0
 _THREADS = 8
-_PREFIXES = [f"{number:02x}" for number in range(256)]
 
 T = TypeVar("T")
 
@@ -122,7 +121,7 @@ class BlobStore:
         """Remove what nobody refers to any more, and what a crash left half-written. How many files are gone."""
         before = self._clock.now() - self._grace_s
         removed = await self._in_thread(lambda: _remove_old(self._incoming, before))
-        for prefix in _PREFIXES:
+        for prefix in await self._in_thread(self._prefixes):
             old = await self._in_thread(partial(self._old_digests, prefix, before))
             unwanted = old - await self._database.read(partial(_wanted, prefix=prefix, before=before)) if old else set()
             for digest in unwanted:
@@ -133,11 +132,8 @@ class BlobStore:
         return await asyncio.get_running_loop().run_in_executor(self._executor, function)
 
     def _make_folders(self) -> None:
-        if self._incoming.is_dir():
-            return
-        for prefix in _PREFIXES:
-            (self._folder / prefix).mkdir(parents=True, exist_ok=True)
-        self._incoming.mkdir()
+        """Those of digests are made when they are needed. Synced anew: whoever made one may not have come to that."""
+        self._incoming.mkdir(parents=True, exist_ok=True)
         _sync_folder(self._folder)
         _sync_folder(self._folder.parent)
 
@@ -149,8 +145,20 @@ class BlobStore:
                 os.utime(target)
                 temporary.unlink()
             except FileNotFoundError:
+                self._make_folder(target.parent)
                 temporary.rename(target)
         _sync_folder(target.parent)  # also when it was there: whoever wrote it may not have come to this line yet
+
+    def _make_folder(self, folder: Path) -> None:
+        """Under the lock: nobody may find the folder there before its name is on disk."""
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            return
+        _sync_folder(self._folder)
+
+    def _prefixes(self) -> list[str]:
+        return [entry.name for entry in os.scandir(self._folder) if entry.path != str(self._incoming)]
 
     def _open(self, digest: str, start: int, left: int | None) -> tuple[IO[bytes], bytes]:
         """The file and its first piece; closed already when that is all, which spares small blobs a second thread."""

@@ -87,12 +87,22 @@ class Database:
             raise DatabaseClosedError("The database is closed.")
         return await asyncio.wrap_future(self._readers.submit(function))
 
-    def on_commit(self, channel: str, listener: Listener) -> None:
+    def on_commit(self, channel: str, listener: Listener) -> Callable[[], None]:
         """Call `listener` on the event loop after each commit in which a write named `channel` (`signals.notify`).
 
-        Several writes of one commit are one call. A listener returns at once and does not raise.
+        Several writes of one commit are one call. A listener returns at once and does not raise. What is returned ends
+        it, once and for all; a channel that nobody listens to costs nothing.
         """
         self._listeners.setdefault(channel, []).append(listener)
+
+        def remove() -> None:
+            left = self._listeners.get(channel, [])
+            if listener in left:
+                left.remove(listener)
+                if not left:
+                    del self._listeners[channel]
+
+        return remove
 
     async def close(self) -> None:
         """Finish every write and read that was asked for, then let go of the database."""
@@ -125,7 +135,7 @@ class Database:
         for outcome in outcomes:
             _answer(outcome)
         for channel in channels:
-            for listener in self._listeners.get(channel, ()):
+            for listener in tuple(self._listeners.get(channel, ())):  # one may remove itself, or another
                 try:
                     listener()
                 except Exception:

@@ -18,8 +18,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, delete, func, select, text, update
+from sqlalchemy import Connection, and_, bindparam, delete, func, or_, select, text, update
 
+from bulb.core.clock import TRIMMED_S
+from bulb.storage import gathering
 from bulb.storage.schema.storage import storage_queue
 from bulb.storage.signals import notify
 
@@ -62,10 +64,24 @@ _RETRY = (
     .values(lease_generation=_FREE, visible_at=bindparam("at"), attempts=bindparam("count"))
 )
 
+# What was put by a clock that was ahead, or is to be tried again later than anything is by one that was not.
+_SET_RIGHT = (
+    update(storage_queue)
+    .where(
+        _table.lease_generation == _FREE,
+        _table.queue == bindparam("of"),
+        _table.visible_at > bindparam("soon"),
+        or_(_table.enqueued_at > bindparam("soon"), _table.visible_at > bindparam("latest")),
+    )
+    .values(visible_at=bindparam("now"))
+)
+# No attempt waits longer.
+_LONGEST_WAIT_S = 86_400.0
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A claimed message. `attempts` is what the last `retry` said, 0 at first."""
+    """A claimed message. `attempts` is what the last `retry` said, at first what `put` did."""
 
     id: int
     queue: str
@@ -92,6 +108,7 @@ def row(
     *,
     visible_at: float | None = None,
     expires_at: float | None = None,
+    attempts: int = 0,
 ) -> dict[str, Any]:
     """A message as a row of `storage_queue`, for `Database.insert(storage_queue, row(...), channel=channel(queue))`."""
     return {
@@ -99,7 +116,7 @@ def row(
         "lane": lane,
         "visible_at": now if visible_at is None else visible_at,
         "lease_generation": _FREE,
-        "attempts": 0,
+        "attempts": attempts,
         "enqueued_at": now,
         "expires_at": expires_at,
         "attributes": dict(attributes),
@@ -117,11 +134,17 @@ def put(
     *,
     visible_at: float | None = None,
     expires_at: float | None = None,
+    attempts: int = 0,
 ) -> None:
     """Add a message, due at `visible_at` (else at once). `attributes` are JSON values."""
-    values = row(queue, lane, payload, attributes, now, visible_at=visible_at, expires_at=expires_at)
-    connection.execute(storage_queue.insert(), values)
-    notify(connection, channel(queue))
+    values = row(queue, lane, payload, attributes, now, visible_at=visible_at, expires_at=expires_at, attempts=attempts)
+    put_row(connection, values)
+
+
+def put_row(connection: Connection, values: Mapping[str, Any]) -> None:
+    """Add a message that `row` made; several of one transaction may be gathered (`gathering`)."""
+    gathering.insert(connection, storage_queue, [values])
+    notify(connection, channel(values["queue"]))
 
 
 def claim(
@@ -162,6 +185,15 @@ def retry(connection: Connection, id_: int, generation: int, *, visible_at: floa
     queue = connection.execute(select(_table.queue).where(_table.id == id_)).scalar_one()
     notify(connection, channel(queue))
     return True
+
+
+def set_right(connection: Connection, queue: str, now: float) -> int:
+    """Make due what only waits because the clock was ahead; how many messages. Looks at all that waits.
+
+    When they were put stays as it is: a clock that is behind for a while must not make them old.
+    """
+    times = {"now": now, "soon": now + TRIMMED_S, "latest": now + _LONGEST_WAIT_S}
+    return connection.execute(_SET_RIGHT, {"of": queue, **times}).rowcount
 
 
 def next_visible_at(connection: Connection, queue: str, skip: Collection[str] = ()) -> float | None:

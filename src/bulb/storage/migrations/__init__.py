@@ -14,7 +14,7 @@ from sqlalchemy import Connection, text
 from bulb.storage.errors import DatabaseRefusedError
 from bulb.storage.schema import metadata
 
-HEAD = "0002"
+HEAD = "0005"
 _VERSION_TABLE = "alembic_version"
 
 _log = logging.getLogger(__name__)

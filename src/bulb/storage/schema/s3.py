@@ -21,6 +21,7 @@ buckets = Table(
     Column("sequence", BigInteger, nullable=False),
     Column("notifications", Text, nullable=False),
     Column("tags", Text, nullable=False),
+    Column("event_bridge", Boolean, nullable=False, server_default="0"),
     Index(None, "account", "name"),
 )
 
