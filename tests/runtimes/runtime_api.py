@@ -107,7 +107,7 @@ class Event:
     request_id: str = "8476a536-e9f4-11e8-9739-2dfe598c3fcd"
     headers: Mapping[str, str] = field(default_factory=dict)
     report_status: int = 202
-    deadline_in_ms: int = 3000
+    deadline_in_ms: int = 60_000
 
     def all_headers(self) -> dict[str, str]:
         return {
@@ -125,7 +125,8 @@ def hand_out(wire: Wire, event: Event) -> Answered | None:
     asked = wire.request()
     if asked is None or asked.path.endswith("/init/error"):
         if asked is not None:
-            wire.answer(202, {"Content-Type": "application/json"}, b'{"status":"OK"}')
+            with contextlib.suppress(OSError):  # it ends anyway, and need not wait for this
+                wire.answer(202, {"Content-Type": "application/json"}, b'{"status":"OK"}')
         return Answered(asked, time.time()) if asked else None
     assert asked.path == "/2018-06-01/runtime/invocation/next", asked.path
     wire.answer(200, event.all_headers(), event.body)
@@ -169,28 +170,49 @@ class Process:
         self.wire = wire
         self._log = bytearray()
         self._log_fd = log_read
+        self._taking = threading.Lock()
         self._reader = threading.Thread(target=self._drain, daemon=True)
         self._reader.start()
 
     def _drain(self) -> None:
         with contextlib.suppress(OSError):
-            while data := os.read(self._log_fd, 1 << 16):
-                self._log += data
+            while self._take(1_000) is not False:
+                pass
+
+    def _take(self, patience_ms: int) -> bool | None:
+        """Move what is in the pipe into memory. None where nothing came, False where nothing will come any more."""
+        # Not select(): a worker that has run many servers holds more descriptors than that can name.
+        pipe = select.poll()
+        pipe.register(self._log_fd, select.POLLIN)
+        if not pipe.poll(patience_ms):
+            return None
+        with self._taking:
+            if not pipe.poll(0):
+                return True  # the other thread has it
+            data = os.read(self._log_fd, 1 << 16)
+            self._log += data
+            return bool(data)
 
     def invoke(self, event: Event | bytes) -> Answered | None:
         return hand_out(self.wire, event if isinstance(event, Event) else Event(event))
 
     def log_now(self) -> bytes:
-        """What has reached the pipe so far, all of it (the reader thread may lag behind: wait until it is idle)."""
-        while select.select([self._log_fd], [], [], 0.02)[0] and self._reader.is_alive():
-            time.sleep(0.005)
-        return bytes(self._log)
+        """What has reached the pipe so far, all of it."""
+        while self._take(20):
+            pass
+        with self._taking:  # the reader may have taken something that is not in memory yet
+            return bytes(self._log)
 
     def wait(self) -> int:
         """The exit status; afterwards the log is complete."""
         status = self.process.wait(DEADLINE_S)
-        self._reader.join(2)
+        self._reader.join(DEADLINE_S)
         return status
+
+    def close(self) -> None:
+        """After the process has been stopped: the descriptor is nobody's afterwards."""
+        self._reader.join(DEADLINE_S)
+        os.close(self._log_fd)
 
     @property
     def log(self) -> bytes:
@@ -216,7 +238,7 @@ def over_socketpair(
     finally:
         ours.close()
         _stop(process)
-        os.close(log_read)
+        running.close()
 
 
 @contextlib.contextmanager
@@ -235,7 +257,7 @@ def over_tcp(command: Sequence[str], environment: Mapping[str, str], cwd: Path) 
         finally:
             running.wire.connection.close()
             _stop(process)
-            os.close(log_read)
+            running.close()
 
 
 class ListeningWire(Wire):
@@ -248,7 +270,7 @@ class ListeningWire(Wire):
     def request(self) -> Seen | None:
         while (found := super().request()) is None:
             self.connection.close()
-            self.listener.settimeout(3)
+            self.listener.settimeout(10)
             try:
                 self.connection = self.listener.accept()[0]
             except TimeoutError:

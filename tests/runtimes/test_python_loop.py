@@ -41,7 +41,7 @@ def ctx(event, context):
     left = context.get_remaining_time_in_millis()
     return [context.aws_request_id, context.function_name, context.function_version, context.memory_limit_in_mb,
             context.invoked_function_arn, context.log_group_name, context.log_stream_name, context.client_context.custom,
-            context.client_context.client.app_title, context.identity.cognito_identity_id, 0 < left <= 3000,
+            context.client_context.client.app_title, context.identity.cognito_identity_id, 0 < left <= 60_000,
             os.environ["_X_AMZN_TRACE_ID"]]
 def typed(event, context): return type(event).__name__
 def big(event, context): return "x" * event

@@ -83,7 +83,7 @@ def on_host(directory: Path, body: Callable[[SandboxHost], Awaitable[None]], run
     async def main() -> None:
         host = await SandboxHost.open(directory, rung)
         try:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(120):
                 await body(host)
         finally:
             await host.close()

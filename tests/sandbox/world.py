@@ -63,7 +63,7 @@ class Namespace:
         receiving.bind((address, port))
         return receiving
 
-    def reaches(self, address: str, port: int, seconds: float = 10) -> bool:
+    def reaches(self, address: str, port: int, seconds: float = 20) -> bool:
         """Whether a connection from here succeeds within `seconds`."""
         with self.visited(), contextlib.suppress(OSError):
             socket.create_connection((address, port), seconds).close()

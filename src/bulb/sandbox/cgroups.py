@@ -8,6 +8,7 @@ its memory charge, because its /tmp is part of it. Everything here is a small sy
 import contextlib
 import os
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from bulb.core.ids import hex_id
@@ -18,6 +19,7 @@ from bulb.sandbox.group_v2 import GroupV2
 _ROOT = Path("/sys/fs/cgroup")
 _UNIFIED = 2
 _CLEAR_PAUSE_S = 0.005
+_TRIES = 100  # To find the top directory not taken away by another server that ends.
 
 
 class Cgroups:
@@ -34,23 +36,25 @@ class Cgroups:
             version, tops = 1, {kind: _ROOT / kind / "bulb" for kind in CONTROLLERS}
         else:
             version, tops = 2, {"unified": _ROOT / "bulb"}
-        for top in tops.values():
-            top.mkdir(exist_ok=True)
-            if version == _UNIFIED:
-                _delegate(_ROOT)
-                _delegate(top)
-        sweep([str(top) for top in tops.values()])
         parents = {kind: str(top / server) for kind, top in tops.items()}
-        for parent in parents.values():
-            Path(parent).mkdir(parents=True)  # the last of the others may just have left
-            if version == _UNIFIED:
-                _delegate(Path(parent))
+        for left in reversed(range(_TRIES)):
+            try:
+                _make(tops.values(), parents.values(), delegated=version == _UNIFIED)
+                break
+            except FileNotFoundError:  # the last of the others left at this moment, and took the top with it
+                if not left:
+                    raise
         return cls(version, parents)
 
     @property
     def directories(self) -> list[str]:
         """This server's own directories, one per hierarchy."""
         return list(self._parents.values())
+
+    @property
+    def shared_file(self) -> Path:
+        """A file that all servers of this machine see, the same one as long as one of them has its directory."""
+        return Path(self.directories[0]).parent / "cgroup.procs"
 
     def create(self, name: str) -> Group:
         """A new group without limits."""
@@ -59,6 +63,26 @@ class Cgroups:
     def close(self) -> None:
         """Remove this server's directories, with what is left in them."""
         leave(self.directories)
+
+
+def _make(tops: Iterable[Path], parents: Iterable[str], *, delegated: bool) -> None:
+    """Make the directories; raises FileNotFoundError when another server takes a top away meanwhile."""
+    for top in tops:
+        _make_directory(top)
+        if delegated:
+            _delegate(_ROOT)
+            _delegate(top)
+    sweep([str(top) for top in tops])
+    for parent in parents:
+        _make_directory(parent)
+        if delegated:
+            _delegate(Path(parent))
+
+
+def _make_directory(path: Path | str) -> None:
+    # Not Path.mkdir(exist_ok=True): that complains of what exists when it asks first and is gone when it asks again.
+    with contextlib.suppress(FileExistsError):
+        Path(path).mkdir()
 
 
 def server_name(pid: int) -> str:
@@ -112,9 +136,10 @@ def _kill_all(group: str) -> None:
     with contextlib.suppress(OSError):
         if Path(f"{group}/freezer.state").exists():
             write_text(f"{group}/freezer.state", "THAWED")
-        for pid in read_text(f"{group}/cgroup.procs").split():
+        # cgroup v2 shows a process of a foreign pid namespace as 0, which for kill(2) is our own process group.
+        for pid in filter(None, map(int, read_text(f"{group}/cgroup.procs").split())):
             with contextlib.suppress(ProcessLookupError):
-                os.kill(int(pid), 9)
+                os.kill(pid, 9)
 
 
 def _started_at(pid: int) -> str:

@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import errno
-import heapq
 import os
 import socket
 from collections.abc import Callable, Mapping
@@ -12,54 +10,15 @@ from dataclasses import dataclass
 from bulb.sandbox.cell import Order
 from bulb.sandbox.cgroups import Cgroups
 from bulb.sandbox.group import MB, largest_process
+from bulb.sandbox.identities import Identities
 from bulb.sandbox.memory import HighTriggers, MemoryWatch, ThresholdTriggers
 from bulb.sandbox.model import ENDPOINT_PORT, RUNTIME_PORT, Code, Limits
 from bulb.sandbox.mounts import Mounts
 from bulb.sandbox.network import Network, NetworkProvider, socket_in
 
-_RANGES = 64
 _REMOVE_TRIES, _REMOVE_PAUSE_S = 50, 0.01
 # A forked process counts as its own what it still shares with its zygote, some 25 MB the group is not charged for.
 _SHARED_BYTES = 32 * MB
-
-
-class Identities:
-    """User ids nobody else on the machine has, lowest first; one is used again only after its sandbox is closed.
-
-    Several servers on one machine take different ranges: a range is held by a socket in the abstract namespace, whose
-    name the kernel frees with the process, however that ends.
-    """
-
-    def __init__(self, base: int, count: int) -> None:
-        """Take the first range of `count` ids from `base` on that no other server holds. Raises OSError."""
-        self._lock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.first, self.count = base + self._take_range() * count, count
-        self._free = list(range(self.first, self.first + count))
-
-    def _take_range(self) -> int:
-        for index in range(_RANGES):
-            try:
-                self._lock.bind(f"\0bulb-identities-{index}")
-            except OSError as error:
-                if error.errno != errno.EADDRINUSE:
-                    raise
-            else:
-                return index
-        raise BlockingIOError(f"{_RANGES} servers hold all ranges of sandbox user ids")
-
-    def take(self) -> int:
-        """An unused id. Raises OSError when all are in use."""
-        if not self._free:
-            raise BlockingIOError(f"all {self.count} sandbox user ids are in use")
-        return heapq.heappop(self._free)
-
-    def give_back(self, identity: int) -> None:
-        """Nothing runs under `identity` any more."""
-        heapq.heappush(self._free, identity)
-
-    def close(self) -> None:
-        """Let another server have the range."""
-        self._lock.close()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,8 @@
 The kernel charges tmpfs pages to whoever writes them, so a hard limit at `memory_mb` would let a full /tmp kill the
 function. Therefore the hard limit is `memory_mb + tmp_mb`, a backstop, and this watch is the limit: the kernel tells
 it when the charge leaves a window, it then looks at what /tmp and the (droppable) file cache hold, and kills exactly
-when the rest is over `memory_mb`; otherwise it moves the window. What lies between event and kill (about a
-millisecond of allocation) is the only inexactness, and the backstop bounds it.
+when the rest is over `memory_mb`; otherwise it moves the window. Inexact are what lies between event and kill (about a
+millisecond of allocation) and, on version 1, the 2 MB its thresholds need; the backstop bounds both.
 """
 
 import asyncio
@@ -21,6 +21,11 @@ from bulb.sandbox.group import MB, Group
 _ARMING_THREADS = 8
 # The window's lower edge: /tmp may shrink by this much before the upper edge is looked at again.
 _SLACK_BYTES = 32 * MB
+# How far above the upper edge the kernel's threshold lies. It is told of once, when usage comes from below: a charge
+# that had reached it while it was being set, and was found within the limit a moment later, would go on unwatched.
+# Exactly the limit is such a charge, so is one the kernel takes back without a look at the thresholds: it looks at
+# every 128th page (512 KB), and each CPU has up to 64 (256 KB) charged in advance.
+_UNSEEN_BYTES = 2 * MB
 _PAGE = 4096
 _IN_MODIFY = 2
 
@@ -29,7 +34,10 @@ class Trigger(Protocol):
     """Calls back when a group's memory leaves a window."""
 
     async def arm(self, low: int, high: int, crossed: Callable[[], None]) -> None:
-        """Replace the window. `low` 0: no lower edge. Raises OSError when the group is gone."""
+        """Replace the window. `low` 0: no lower edge. Raises OSError when the group is gone.
+
+        Memory that is at most `high` once this returns, and grows by more than 2 MB above it, is told of.
+        """
 
     def disarm(self) -> None:
         """No more calls."""
@@ -117,7 +125,8 @@ class _Threshold:
 
     async def arm(self, low: int, high: int, crossed: Callable[[], None]) -> None:
         loop = asyncio.get_running_loop()
-        registering = loop.run_in_executor(self._threads, self._register, [low, high] if low else [high])
+        levels = [*([low] if low else []), high + _UNSEEN_BYTES]
+        registering = loop.run_in_executor(self._threads, self._register, levels)
         try:
             event = await asyncio.shield(registering)
         except asyncio.CancelledError:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from bulb.sandbox import janitor, nat
 from bulb.sandbox.cgroups import Cgroups, server_name
-from bulb.sandbox.full import Identities, Workshop
+from bulb.sandbox.full import Workshop
+from bulb.sandbox.identities import Identities
 from bulb.sandbox.inside import seccomp, syscalls
 from bulb.sandbox.memory import HighTriggers, ThresholdTriggers
 from bulb.sandbox.model import Rung, RungReport, SandboxError
@@ -124,7 +125,8 @@ async def _furnish(place: Path, networks: NetworkProvider) -> tuple[Workshop, in
         finally:
             await loop.run_in_executor(mounts.thread, storage.close)
         (await networks.take()).discard()
-        identities = Identities(_FIRST_UID, _UIDS)
+        # After the cgroups: what ran under the ids of dead servers was swept there, and the shared file exists.
+        identities = Identities(_FIRST_UID, _UIDS, cgroups.shared_file)
     except BaseException as error:
         await networks.close()
         mounts.close()

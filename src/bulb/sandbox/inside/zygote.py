@@ -5,6 +5,7 @@ closes, and the zygote kills every child and ends: nothing outlives a server.
 """
 
 import contextlib
+import fcntl
 import gc
 import importlib
 import os
@@ -21,7 +22,7 @@ from .processes import children
 from .supervisor import Supervisor
 
 _FAILED = 125
-_CONTROL_FD = 200
+_CONTROL_FD = 200  # Or the next one that is free.
 
 
 class Zygote:
@@ -280,9 +281,9 @@ def _find(name: str) -> Callable[..., None]:
 
 def main(control_fd: int, namespace_fd: int, hidden: str, runtime: str) -> None:
     """Serve `control_fd`. `hidden` is where these modules came from: taken out of sight once they are loaded."""
-    os.dup2(control_fd, _CONTROL_FD, inheritable=False)
+    # Not dup2(): whatever came in may have that very number already.
+    control = socket.socket(fileno=fcntl.fcntl(control_fd, fcntl.F_DUPFD_CLOEXEC, _CONTROL_FD))
     os.close(control_fd)
-    control = socket.socket(fileno=_CONTROL_FD)
     namespace = namespace_fd if namespace_fd >= 0 else None
     sys.path[:] = [runtime, *(entry for entry in sys.path if entry not in ("", hidden, runtime))]
     try:
