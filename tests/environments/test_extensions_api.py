@@ -25,7 +25,7 @@ def run(test: Callable[[ExtensionsSession], Awaitable[None]]) -> None:
     async def main() -> None:
         await test(ExtensionsSession(asyncio.get_running_loop(), FUNCTION))
 
-    asyncio.run(asyncio.wait_for(main(), 10))
+    asyncio.run(asyncio.wait_for(main(), 60))
 
 
 def document(response: Response) -> Any:

@@ -24,7 +24,7 @@ def run(test: Callable[[RuntimeSession], Awaitable[None]]) -> None:
     async def main() -> None:
         await test(RuntimeSession(asyncio.get_running_loop()))
 
-    asyncio.run(asyncio.wait_for(main(), 10))
+    asyncio.run(asyncio.wait_for(main(), 60))
 
 
 def error_of(response: Response) -> tuple[int, str]:

@@ -56,7 +56,7 @@ def run(test: Callable[[RuntimeSession, ResponseStream], Awaitable[None]]) -> No
     async def main() -> None:
         await test(RuntimeSession(asyncio.get_running_loop()), ResponseStream(MovableClock(), Pace(0)))
 
-    asyncio.run(asyncio.wait_for(main(), 10))
+    asyncio.run(asyncio.wait_for(main(), 60))
 
 
 def refusal(response: Response) -> tuple[int, str, str]:
@@ -253,7 +253,7 @@ def test_what_is_over_the_burst_waits_for_its_time() -> None:
         await late
         assert stream.size == 26 * MB
 
-    asyncio.run(asyncio.wait_for(main(), 10))
+    asyncio.run(asyncio.wait_for(main(), 60))
 
 
 def test_an_invocation_that_is_over_lets_go_of_a_runtime_that_waits() -> None:
@@ -266,7 +266,7 @@ def test_an_invocation_that_is_over_lets_go_of_a_runtime_that_waits() -> None:
         await waiting
         assert [len(chunk) async for chunk in Chunks(stream)] == [MB]  # what came is still for the caller
 
-    asyncio.run(asyncio.wait_for(main(), 10))
+    asyncio.run(asyncio.wait_for(main(), 60))
 
 
 HEAD = (
@@ -316,7 +316,7 @@ def test_by_socket_the_first_chunk_arrives_while_the_second_is_not_sent() -> Non
         assert await done == Reply(document, "error", "Function.Unknown")
         assert b"202 Accepted" in await reader.readuntil(b"\r\n\r\n")
 
-    asyncio.run(asyncio.wait_for(by_socket(test), 10))
+    asyncio.run(asyncio.wait_for(by_socket(test), 60))
 
 
 @pytest.mark.parametrize("how", ["leaves", "breaks the framing"])
@@ -335,4 +335,4 @@ def test_by_socket_a_response_without_an_end_is_truncated(how: str) -> None:
             writer.write(b"zz\r\n")
         assert (await done).error_type == "Runtime.TruncatedResponse"
 
-    asyncio.run(asyncio.wait_for(by_socket(test), 10))
+    asyncio.run(asyncio.wait_for(by_socket(test), 60))

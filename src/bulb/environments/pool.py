@@ -43,6 +43,14 @@ class Keeper(Protocol):
         """Nobody uses it any more; it may be anything but fit for use."""
 
 
+@dataclass(slots=True, eq=False)
+class _Birth:
+    """An environment that is being made; `retired` as with those that are."""
+
+    spec: FunctionSpec
+    retired: bool = False
+
+
 class NoCapacityError(Exception):
     """The machine holds as many environments as it can and all are busy."""
 
@@ -60,7 +68,7 @@ class EnvironmentPool:
         self._thawed: OrderedDict[Environment, None] = OrderedDict()
         self._alive: set[Environment] = set()
         self._kept: dict[Environment, Keeper] = {}
-        self._births = 0
+        self._births: set[_Birth] = set()
         self._chores: set[asyncio.Task[None]] = set()
         self._looked_at_memory = (0.0, False)
         self._keeper: asyncio.Task[None] | None = None
@@ -73,7 +81,7 @@ class EnvironmentPool:
         return iter(self._alive)
 
     def __len__(self) -> int:
-        return len(self._alive) + self._births
+        return len(self._alive) + len(self._births)
 
     def take_idle(self, spec: FunctionSpec) -> Environment | None:
         """An idle environment of exactly this revision, now the caller's."""
@@ -94,14 +102,16 @@ class EnvironmentPool:
         NoCapacityError, or what `EnvironmentFactory.create` raises.
         """
         self._make_room()
-        self._births += 1
+        birth = _Birth(spec)
+        self._births.add(birth)
         try:
             environment = await self._factory.create(spec, "provisioned-concurrency" if keeper else "on-demand")
+            environment.retired = birth.retired
             self._alive.add(environment)
             if keeper is not None:
                 self._kept[environment] = keeper
         finally:
-            self._births -= 1
+            self._births.discard(birth)
         try:
             await environment.initialize()
         except BaseException:
@@ -156,15 +166,23 @@ class EnvironmentPool:
         """Environments of `spec` may be wanted soon: have its interpreter found and started meanwhile."""
         self._do(self._factory.expect(spec))
 
-    def retire(self, function: FunctionRef) -> None:
-        """The function changed or is gone: end its idle environments now, its busy ones after their event."""
-        for environment in self._idle.pop(function, ()):
-            del self._by_age[environment]
-            self._thawed.pop(environment, None)
-            self.end(environment, "update")
-        for environment in self._alive:
-            if environment.spec.ref == function:
-                environment.retired = True
+    def retire(self, function: FunctionRef, revision: str | None = None) -> None:
+        """The function changed or is gone: end its idle environments now, its busy ones after their event.
+
+        Those of `revision` stay: who heard of the change earlier may have begun to use it.
+        """
+        idle = self._idle.pop(function, [])
+        if kept := [environment for environment in idle if environment.spec.revision == revision]:
+            self._idle[function] = kept
+        for environment in idle:
+            if environment.spec.revision != revision:
+                del self._by_age[environment]
+                self._thawed.pop(environment, None)
+                self.end(environment, "update")
+        every: list[Environment | _Birth] = [*self._alive, *self._births]
+        for one in every:
+            if one.spec.ref == function and one.spec.revision != revision:
+                one.retired = True
 
     def _make_room(self) -> None:
         if len(self) < self._settings.capacity and not self._memory_is_low():

@@ -141,7 +141,10 @@ class ProvisionedEnvironments:
         self._keeper = asyncio.create_task(self._keep())
 
     def arrange(self, function: tuple[str, str, str], wanted: Iterable[tuple[FunctionSpec, int]]) -> None:
-        """From now on the versions of a function (account, region, name) are to have as many as `wanted` says."""
+        """From now on the versions of a function (account, region, name) are to have as many as `wanted` says.
+
+        No event goes any more to an environment that is no longer wanted.
+        """
         promised = {spec.ref: (spec, count) for spec, count in wanted}
         for shelf in self._of(function):
             if shelf.spec.ref not in promised:
@@ -149,6 +152,8 @@ class ProvisionedEnvironments:
         for spec, count in promised.values():
             shelf = self._shelves.setdefault(spec.ref, _Shelf(spec))
             shelf.want(spec, count)
+        for shelf in self._of(function):
+            self._end_surplus(shelf)
         self._look()
 
     def allocation(self, ref: FunctionRef) -> Allocation:
@@ -178,12 +183,13 @@ class ProvisionedEnvironments:
         shelf = self._shelves.get(environment.spec.ref)
         if shelf is None or environment not in shelf.alive:
             self._pool.end(environment, "idle")
-        elif _is_good(environment):
+        elif not _is_good(environment):
+            self._drop(shelf, environment, "update" if environment.retired else "failure")
+        else:
             shelf.idle.append(environment)
             self._pool.rest(environment)
-            self._look_if_not_needed(shelf)
-        else:
-            self._drop(shelf, environment, "update" if environment.retired else "failure")
+            if len(shelf.alive) > shelf.wanted:
+                self._end_surplus(shelf)
 
     async def close(self) -> None:
         """Start no more. The pool ends what there is."""
@@ -201,10 +207,6 @@ class ProvisionedEnvironments:
     def _look(self) -> None:
         self._wake.set()
         self._changed.set()
-
-    def _look_if_not_needed(self, shelf: _Shelf) -> None:
-        if len(shelf.alive) > shelf.wanted:
-            self._look()
 
     async def _keep(self) -> None:
         while True:
@@ -224,12 +226,10 @@ class ProvisionedEnvironments:
             for environment in [one for one in shelf.idle if not _is_good(one)]:
                 shelf.idle.remove(environment)
                 self._drop(shelf, environment, "update" if environment.retired else "failure")
-            settled = _all_settled(self._of((ref.account, ref.region, ref.name)))
-            decided = plan(shelf.allocation, sum(map(self._pool.is_old, shelf.alive)), settled)
             if self._clock.now() >= shelf.again_at:
-                for _ in range(decided.start):
+                for _ in range(self._plan(shelf).start):
                     self._start(shelf)
-            self._end_surplus(shelf, decided.end)
+            self._end_surplus(shelf)
             self._charge(shelf)
             if not (shelf.wanted or shelf.alive or shelf.starting):
                 del self._shelves[ref]
@@ -241,8 +241,14 @@ class ProvisionedEnvironments:
             spec = shelf.spec
             self._facts.emit(ConcurrencyProvisioned(spec.ref, spec.architecture, spec.memory_mb, count, now, PERIOD_S))
 
-    def _end_surplus(self, shelf: _Shelf, count: int) -> None:
+    def _plan(self, shelf: _Shelf) -> Plan:
+        ref = shelf.spec.ref
+        settled = _all_settled(self._of((ref.account, ref.region, ref.name)))
+        return plan(shelf.allocation, sum(map(self._pool.is_old, shelf.alive)), settled)
+
+    def _end_surplus(self, shelf: _Shelf) -> None:
         """The old ones first, then the longest idle; busy ones when they come back."""
+        count = self._plan(shelf).end
         ending = sorted(shelf.idle, key=lambda environment: not self._pool.is_old(environment))[:count]
         for environment in ending:
             shelf.idle.remove(environment)
@@ -263,11 +269,15 @@ class ProvisionedEnvironments:
     async def _born(self, shelf: _Shelf) -> None:
         try:
             async with self._slots:
-                if len(shelf.alive) < shelf.wanted + sum(map(self._pool.is_old, shelf.alive)):
+                if self._lacks(shelf):
                     await self._make(shelf)
         finally:
             shelf.starting -= 1
             self._look()
+
+    def _lacks(self, shelf: _Shelf) -> bool:
+        """It has fewer than it is to have; old ones do not count."""
+        return len(shelf.alive) < shelf.wanted + sum(map(self._pool.is_old, shelf.alive))
 
     async def _make(self, shelf: _Shelf) -> None:
         spec = shelf.spec
@@ -288,6 +298,9 @@ class ProvisionedEnvironments:
             self._failed(shelf, INIT_FAILURE)
             return
         shelf.failure, shelf.cramped = None, False
+        if not self._lacks(shelf):  # no longer wanted: it gets no event
+            self._pool.end(environment, "idle")
+            return
         shelf.alive.add(environment)
         shelf.idle.append(environment)
         self._pool.rest(environment)

@@ -59,6 +59,8 @@ class Snapshots:
         self._clock = clock
         self._kept: dict[FunctionRef, _Snapshot] = {}
         self._locks: dict[FunctionRef, asyncio.Lock] = {}
+        # Versions whose snapshot is being made and still wanted.
+        self._making: set[FunctionRef] = set()
         self._ending: set[asyncio.Task[None]] = set()
         self._charging: asyncio.Task[None] | None = None
 
@@ -79,6 +81,7 @@ class Snapshots:
             if kept is not None and kept.revision == spec.revision and kept.is_alive:
                 return None
             self.retire(spec.ref)
+            self._making.add(spec.ref)
             image = await self._materials.image(spec)
             template = await self._sandboxes.start_template(image, limits(spec), await self._materials.code(spec))
             ref = reference(spec, "snap-start", self._clock.now())
@@ -90,6 +93,10 @@ class Snapshots:
             if not snapshot.is_alive:
                 await self._end(snapshot, "failure")
                 return "The function's initialization failed; its log says why."
+            if spec.ref not in self._making:
+                await self._end(snapshot, "update")
+                return "The version is gone."
+            self._making.discard(spec.ref)
             template.freeze()
             self._kept[spec.ref] = snapshot
             self._charge(snapshot, LEAST_S)
@@ -112,6 +119,7 @@ class Snapshots:
 
     def retire(self, ref: FunctionRef) -> None:
         """The version changed or is gone."""
+        self._making.discard(ref)
         if (snapshot := self._kept.pop(ref, None)) is not None:
             task = asyncio.create_task(self._end(snapshot, "update"))
             self._ending.add(task)

@@ -1,6 +1,6 @@
 """Telling a process who it is: the environment variables of a function, its role's credentials, its connections."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from bulb.core.clock import Clock
@@ -23,13 +23,13 @@ CREDENTIALS_S = 12 * 3600.0
 @dataclass(frozen=True, slots=True)
 class Starter:
     """Connects processes. `endpoint` answers AWS calls from inside; `endpoint_url` is its address where a sandbox has
-    no network of its own."""
+    no network of its own, as soon as that is known."""
 
     roles: Roles
     clock: Clock
     facts: Facts
     endpoint: Handler
-    endpoint_url: Callable[[], str]
+    endpoint_url: Callable[[], Awaitable[str]]
 
     async def connect(
         self,
@@ -58,7 +58,7 @@ class Starter:
             credentials=None if provider else Credentials(session.access_key, session.secret, session.token),
             credentials_provider=provider.variables(sandbox.runtime_api) if provider else None,
             runtime_api=sandbox.runtime_api,
-            endpoint_url=f"http://{sandbox.endpoint}" if sandbox.endpoint else self.endpoint_url(),
+            endpoint_url=f"http://{sandbox.endpoint}" if sandbox.endpoint else await self.endpoint_url(),
             log_format=spec.log_format,
             log_level=spec.application_log_level,
             customer=spec.variables,
