@@ -60,7 +60,7 @@ class Function:
     async def wait_for(self, count: int) -> None:
         while len(self.seen) < count:
             self.called.clear()
-            await asyncio.wait_for(self.called.wait(), 10)
+            await asyncio.wait_for(self.called.wait(), 30)
 
 
 @dataclasses.dataclass
@@ -78,7 +78,7 @@ class House:
         return await self.database.read(lambda c: queue.depth(c, QUEUE))
 
     async def empty(self) -> None:
-        for _ in range(500):
+        for _ in range(3_000):
             if await self.left() == 0:
                 return
             await asyncio.sleep(0.01)
@@ -86,7 +86,7 @@ class House:
 
     async def dropped(self) -> AsyncEventDropped:
         """The fact comes a moment after the commit."""
-        for _ in range(500):
+        for _ in range(3_000):
             if found := [fact for fact in self.facts if isinstance(fact, AsyncEventDropped)]:
                 return found[0]
             await asyncio.sleep(0.01)
@@ -106,7 +106,7 @@ def run(folder: Path, function: Function, test: Callable[[House], Awaitable[None
             await events.close()
             await database.close()
 
-    asyncio.run(asyncio.wait_for(main(), 30))
+    asyncio.run(asyncio.wait_for(main(), 90))
 
 
 def test_an_event_runs_once_and_leaves_the_queue(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_a_function_that_hangs_delays_nobody_else(tmp_path: Path) -> None:
         for number in range(40):
             await house.accept(f"slow-{number}", "slow")
         await house.accept("quick", "quick")
-        for _ in range(300):
+        for _ in range(3_000):
             if any(seen.request_id == "quick" for seen in house.function.seen):
                 break
             await asyncio.sleep(0.01)

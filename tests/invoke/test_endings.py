@@ -2,8 +2,10 @@
 
 import json
 
+import pytest
+
 from bulb.core.errors import AwsError
-from bulb.invoke.endings import RECORD_BYTES, Ending, deliveries, record
+from bulb.invoke.endings import NOTIFICATION_BYTES, RECORD_BYTES, Ending, deliveries, record
 from bulb.invoke.model import AsyncRules, Outcome
 
 FUNCTION = "arn:aws:lambda:us-east-1:000000000000:function:f:$LATEST"
@@ -55,6 +57,16 @@ def test_too_big_a_record_goes_without_the_response_and_then_without_the_event()
     assert len(record(ending(payload=big))) > RECORD_BYTES
 
 
+def test_a_topic_gets_no_more_than_a_notification_has() -> None:
+    answer = Outcome(b'"' + b"x" * NOTIFICATION_BYTES + b'"', "$LATEST")
+    for topic, members in ((QUEUE, 6), (QUEUE.replace(":sqs:", ":sns:"), 5)):
+        [told] = deliveries(ending("Success", outcome=answer), AsyncRules(on_success=topic), None)
+        assert len(json.loads(told.payload)) == members
+    big = b'"' + b"x" * NOTIFICATION_BYTES + b'"'
+    [told] = deliveries(ending(payload=big), AsyncRules(on_failure=QUEUE.replace(":sqs:", ":sns:")), None)
+    assert "requestPayload" not in json.loads(told.payload)
+
+
 def test_a_dead_letter_is_the_event_itself_beside_the_record() -> None:
     rules = AsyncRules(on_success="arn:aws:sqs:us-east-1:000000000000:good", on_failure=QUEUE)
     told, dead = deliveries(ending(), rules, QUEUE + "-dead")
@@ -73,6 +85,29 @@ def test_error_messages_of_dead_letters_are_cut_at_a_kilobyte_and_never_inside_a
     assert dead.attributes["message_attributes"]["ErrorMessage"]["StringValue"] == "é" * 512
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        ({"errorMessage": "", "errorType": "AssertionError"}, "AssertionError"),
+        ({"errorMessage": ""}, "RetriesExhausted"),
+        ({"errorMessage": "\x1b[31mred\x1b[0m \x00\uffff\ttab"}, "\ufffd[31mred\ufffd[0m \ufffd\ufffd\ttab"),
+        ("not even an object", "RetriesExhausted"),
+    ],
+)
+def test_an_error_message_is_one_that_an_attribute_may_have(error: object, said: str) -> None:
+    outcome = Outcome(json.dumps(error).encode(), "1", "Unhandled")
+    [dead] = deliveries(ending(outcome=outcome), AsyncRules(), QUEUE)
+    assert dead.attributes["message_attributes"]["ErrorMessage"]["StringValue"] == said
+
+
+def test_characters_that_no_message_may_have_are_escaped() -> None:
+    payload = '"\uffff and \ufffe"'.encode()
+    told, dead = deliveries(ending(payload=payload), AsyncRules(on_failure=QUEUE), QUEUE)
+    assert dead.payload == b'"\\uffff and \\ufffe"'
+    assert json.loads(told.payload)["requestPayload"] == json.loads(payload)
+    assert "\uffff" not in told.payload.decode()
+
+
 def test_a_throttled_event_says_so() -> None:
     refusal = AwsError("TooManyRequestsException", "Rate Exceeded.", status=429)
     [dead] = deliveries(ending("EventAgeExceeded", 0, outcome=None, refusal=refusal), AsyncRules(), QUEUE)
@@ -81,7 +116,7 @@ def test_a_throttled_event_says_so() -> None:
 
 
 def test_an_event_bus_gets_an_event() -> None:
-    bus = "arn:aws:events:us-east-1:000000000000:event-bus/default"
+    bus = "arn:aws:events:us-east-1:111122223333:event-bus/default"
     [told] = deliveries(ending(), AsyncRules(on_failure=bus), None)
     event = json.loads(told.payload)
     assert event.pop("id")

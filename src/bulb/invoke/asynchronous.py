@@ -6,23 +6,22 @@ that was under way when the process died is made again: at least once, never not
 
 import asyncio
 import logging
-from collections import Counter
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection
 
-from bulb.core.arn import parse_arn
-from bulb.core.clock import Clock, sleep_unless
+from bulb.core.clock import Clock
 from bulb.core.errors import AwsError
-from bulb.core.facts import AsyncEventDropped, AsyncEventReceived, Facts, FunctionRef
-from bulb.core.ids import hex_id, request_id, trace_id
+from bulb.core.facts import AsyncEventDropped, AsyncEventReceived, AsyncEventTried, Facts, FunctionRef
+from bulb.core.ids import hex_id, trace_id
 from bulb.core.limits import ASYNC_EVENT_AGE_S
 from bulb.environments.processors import Processors
 from bulb.invoke import lineage, ramp
 from bulb.invoke.concurrency import FunctionName
-from bulb.invoke.endings import Delivery, Ending, deliveries
+from bulb.invoke.endings import Delivery, Ending, deliveries, what_failed
 from bulb.invoke.model import AsyncEvent, AsyncRules, AsyncSettings, FunctionCatalog, Invocation, Invoker, Outcome
 from bulb.invoke.ramp import Ramp
 from bulb.invoke.retries import Again, Done, Drop, Verdict, after_answer, after_refusal, too_old
@@ -30,13 +29,13 @@ from bulb.storage import outbox, queue
 from bulb.storage.database import Database
 from bulb.storage.queue import Message
 from bulb.storage.schema.storage import storage_queue
+from bulb.storage.workers import Workers
 
 _log = logging.getLogger(__name__)
 
 QUEUE = "lambda:async"
-# Bounds of one look at the queue: messages taken at once, and how long to wait before looking again without being told.
+# How many messages one look at the queue takes at most.
 _BATCH = 256
-_LONGEST_WAIT_S = 60.0
 _UNSETTLED_S = 1.0
 # Looking through more bytes than this for an ending takes over a millisecond: it goes to a thread.
 _INLINE_BYTES = 65_536
@@ -51,6 +50,7 @@ class _Attempt:
     outcome: Outcome | None = None
     refusal: AwsError | None = None
     dead_letter: str | None = None
+    duration_ms: float | None = None
 
 
 class AsyncInvocations:
@@ -74,19 +74,10 @@ class AsyncInvocations:
         self._invoker = invoker
         self._facts = facts
         self._clock = clock
-        self._wake = asyncio.Event()
-        self._running: Counter[str] = Counter()
         self._processors = Processors()
         # The lanes whose events wait because as many as allowed are running.
         self._ramps: dict[str, Ramp] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._loop_task: asyncio.Task[None] | None = None
-        database.on_commit(queue.channel(QUEUE), self._wake.set)
-
-    @property
-    def in_flight(self) -> int:
-        """How many events are being worked on."""
-        return len(self._tasks)
+        self._workers = Workers(database, QUEUE, clock, self._look, self._work)
 
     async def accept(self, account: str, region: str, name: str, qualifier: str | None, event: AsyncEvent) -> None:
         """Return when the event is on disk."""
@@ -97,98 +88,53 @@ class AsyncInvocations:
             AsyncEventReceived(FunctionRef(account, region, name, qualifier or "$LATEST"), event.request_id, now)
         )
 
-    def put(self, connection: Connection, entry: outbox.Entry, now: float) -> bool:
-        """Accept an event inside another room's transaction. False when its destination names no function."""
-        target = _target(entry.destination_arn)
-        if target is None:
-            return False
-        event = AsyncEvent(request_id(), entry.payload, entry.attributes.get("trace_header"))
-        row = _row(*target, event, now)
-        queue.put(
-            connection,
-            QUEUE,
-            row["lane"],
-            event.payload,
-            row["attributes"],
-            now,
-            expires_at=row["expires_at"],
-        )
-        return True
+    def put(
+        self,
+        connection: Connection,
+        account: str,
+        region: str,
+        name: str,
+        qualifier: str | None,
+        event: AsyncEvent,
+        now: float,
+    ) -> None:
+        """Accept an event inside another room's transaction."""
+        queue.put_row(connection, _row(account, region, name, qualifier, event, now))
 
     def start(self) -> None:
         """Begin to work off what waits, from before a restart too."""
-        self._loop_task = asyncio.create_task(self._run())
+        self._workers.start()
 
     async def stop(self) -> None:
         """Take no further event. What is under way goes on; what waits is there at the next start."""
-        if self._loop_task is not None:
-            self._loop_task.cancel()
-            await asyncio.gather(self._loop_task, return_exceptions=True)
-            self._loop_task = None
+        await self._workers.stop()
 
     async def close(self) -> None:
         """Stop, and abandon what is under way: it will be tried again at the next start."""
-        await self.stop()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._workers.close()
 
-    async def _run(self) -> None:
-        while True:
-            self._wake.clear()
-            wait = _LONGEST_WAIT_S
-            try:
-                wait = await self._take_due()
-            except Exception:
-                _log.exception("the asynchronous queue could not be read; trying again")
-                wait = 1.0
-            await sleep_unless(self._wake, self._clock, wait)
-
-    async def _take_due(self) -> float:
+    async def _look(self) -> float:
         """Start what is due and has room. Seconds until it is worth looking again."""
-        now = self._clock.now()
+        now, running = self._clock.now(), self._workers.running
         first = ramp.start(self._processors.count, now)
         self._grow(now)
-        room = {lane: self._ramps.get(lane, first).allowed - count for lane, count in self._running.items()}
-        full = [lane for lane, left in room.items() if left <= 0]
-        generation = self._database.generation
-
-        def take(connection: Connection) -> tuple[list[Message], float | None]:
-            limits = {lane: max(left, 0) for lane, left in room.items()}
-            claimed = queue.claim(
-                connection, QUEUE, generation, now, _BATCH, lane_limits=limits, per_lane=first.allowed
-            )
-            return claimed, queue.next_visible_at(connection, QUEUE, skip=full)
-
-        messages, next_at = await self._database.write(take)
-        for message in messages:
-            self._running[message.lane] += 1
-            task = asyncio.create_task(self._work(message))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        for lane in {message.lane for message in messages}.union(full):
-            if self._running[lane] >= self._ramps.get(lane, first).allowed:
+        room = {lane: self._ramps.get(lane, first).allowed - count for lane, count in running.items()}
+        messages, wait = await self._workers.take(now, _BATCH, room, first.allowed)
+        for lane in {message.lane for message in messages}.union(room):
+            if running[lane] >= self._ramps.get(lane, first).allowed:
                 self._ramps.setdefault(lane, first)
         if len(messages) == _BATCH:
             return 0.0
-        wait = _LONGEST_WAIT_S if next_at is None else min(max(next_at - now, 0.0), _LONGEST_WAIT_S)
         # A lane that is full may get more room in a while, and is looked at again at once when one of its events ends.
         return min(max(wait, 0.02), 0.5) if self._ramps else wait
 
     def _grow(self, now: float) -> None:
         if self._ramps:
-            idle = self._processors.idle()
-            self._ramps = {lane: ramp.step(state, idle, now) for lane, state in self._ramps.items()}
+            idle, running = self._processors.idle(), self._workers.running
+            self._ramps = {lane: ramp.step(one, idle, now) for lane, one in self._ramps.items() if lane in running}
 
     async def _work(self, message: Message) -> None:
-        try:
-            await self._settle(message, await self._attempt(message))
-        finally:
-            self._running[message.lane] -= 1
-            if not self._running[message.lane]:
-                del self._running[message.lane]
-                self._ramps.pop(message.lane, None)
-            self._wake.set()
+        await self._settle(message, await self._attempt(message))
 
     async def _attempt(self, message: Message) -> _Attempt:
         about, accepted_at, rules = message.attributes, message.enqueued_at, AsyncRules()
@@ -200,6 +146,7 @@ class AsyncInvocations:
             dead_letter = resolved.dead_letter
             if too_old(rules, accepted_at, self._clock.now()):
                 return _Attempt(Drop("EventAgeExceeded"), rules, dead_letter=dead_letter)
+            began = time.perf_counter()
             outcome = await self._invoker.invoke(
                 Invocation(
                     spec=resolved.spec,
@@ -215,13 +162,15 @@ class AsyncInvocations:
             now, reserved = self._clock.now(), self._reserved(name)
             verdict = after_refusal(refusal, rules, reserved, message.attempts, accepted_at, now)
             return _Attempt(verdict, rules, refusal=refusal, dead_letter=dead_letter)
+        duration_ms = (time.perf_counter() - began) * 1000
         failed = outcome.function_error is not None
         verdict = after_answer(failed, rules, message.attempts, accepted_at, self._clock.now())
-        return _Attempt(verdict, rules, outcome, dead_letter=dead_letter)
+        return _Attempt(verdict, rules, outcome, dead_letter=dead_letter, duration_ms=duration_ms)
 
     async def _settle(self, message: Message, attempt: _Attempt) -> None:
         """Write down what became of the event. Until that succeeds it is leased, so nobody else tries it."""
         generation = self._database.generation
+        told: list[Delivery] = []
         match attempt.verdict:
             case Again(at, attempts):
 
@@ -244,10 +193,39 @@ class AsyncInvocations:
             except Exception:
                 _log.exception("the end of an asynchronous event could not be written; trying again")
                 await self._clock.sleep(_UNSETTLED_S)
+        self._facts.emit(_tried(message, attempt, told, self._clock.now()))
         if isinstance(attempt.verdict, Drop):
-            about = message.attributes
-            ref = FunctionRef(about["account"], about["region"], about["name"], about["qualifier"] or "$LATEST")
-            self._facts.emit(AsyncEventDropped(ref, about["request_id"], self._clock.now(), attempt.verdict.condition))
+            condition = attempt.verdict.condition
+            self._facts.emit(
+                AsyncEventDropped(_ref(message), message.attributes["request_id"], self._clock.now(), condition)
+            )
+
+
+def _ref(message: Message) -> FunctionRef:
+    """The function as the event names it."""
+    about = message.attributes
+    return FunctionRef(about["account"], about["region"], about["name"], about["qualifier"] or "$LATEST")
+
+
+def _tried(message: Message, attempt: _Attempt, told: list[Delivery], now: float) -> AsyncEventTried:
+    verdict, outcome = attempt.verdict, attempt.outcome
+    is_short = outcome is None or len(outcome.payload) <= _INLINE_BYTES
+    failed = not isinstance(verdict, Done) and is_short
+    code, text = what_failed(outcome, attempt.refusal) if failed else (None, None)
+    return AsyncEventTried(
+        function=_ref(message),
+        request_id=message.attributes["request_id"],
+        at=now,
+        accepted_at=message.enqueued_at,
+        outcome="succeeded" if isinstance(verdict, Done) else "retrying" if isinstance(verdict, Again) else "dropped",
+        attempts=message.attempts + (outcome is not None),
+        duration_ms=attempt.duration_ms,
+        code=code,
+        message=text,
+        condition=verdict.condition if isinstance(verdict, Drop) else None,
+        next_at=verdict.at if isinstance(verdict, Again) else None,
+        told=tuple((delivery.attributes["kind"], delivery.arn) for delivery in told),
+    )
 
 
 def _failure(error: Exception) -> AwsError:
@@ -261,8 +239,7 @@ async def _told(message: Message, attempt: _Attempt, now: float) -> list[Deliver
     rules, verdict = attempt.rules, attempt.verdict
     if not (attempt.dead_letter or rules.on_failure or rules.on_success):
         return []
-    about = message.attributes
-    ref = FunctionRef(about["account"], about["region"], about["name"], about["qualifier"] or "$LATEST")
+    about, ref = message.attributes, _ref(message)
     outcome = attempt.outcome
     ending = Ending(
         request_id=about["request_id"],
@@ -298,12 +275,3 @@ def _row(account: str, region: str, name: str, qualifier: str | None, event: Asy
 def _chain(trace_header: str | None, now: float) -> str:
     """The chain of requests an event came in, one of its own if none. Rows of the first schema may say none."""
     return trace_header or f"Root={trace_id(now)};Parent={hex_id(16)};Sampled=0"
-
-
-def _target(function_arn: str) -> tuple[str, str, str, str | None] | None:
-    """Account, region, name and qualifier of a function's ARN."""
-    arn = parse_arn(function_arn)
-    parts = arn.resource.split(":") if arn is not None else []
-    if arn is None or arn.service != "lambda" or parts[0] != "function" or len(parts) not in (2, 3):
-        return None
-    return arn.account, arn.region, parts[1], parts[2] if parts[2:] else None

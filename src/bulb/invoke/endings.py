@@ -16,11 +16,13 @@ from bulb.core.arn import Arn, parse_arn
 from bulb.core.clock import iso_millis
 from bulb.core.errors import AwsError
 from bulb.core.ids import request_id
+from bulb.core.texts import sendable, sendable_json
 from bulb.invoke.model import AsyncRules, Outcome
 from bulb.invoke.retries import Condition
 
-# What a message, a notification, an event of a bus and an asynchronous event may have; an object has no such limit.
-RECORD_BYTES = 1_048_576
+# What a message, an event of a bus and an asynchronous event may have, and what a notification may; an object has no
+# such limit.
+RECORD_BYTES, NOTIFICATION_BYTES = 1_048_576, 262_144
 ERROR_MESSAGE_BYTES = 1_024
 _UNANSWERED = frozenset({"ZeroReservedConcurrency"})
 
@@ -63,7 +65,7 @@ def deliveries(ending: Ending, rules: AsyncRules, dead_letter: str | None) -> li
     told = [_record_for(rules.on_failure, "OnFailure", ending)] if rules.on_failure else []
     if dead_letter:
         attributes = {**_about(ending, "DeadLetter"), "message_attributes": _error_attributes(ending)}
-        told.append(Delivery(dead_letter, ending.payload, attributes))
+        told.append(Delivery(dead_letter, sendable_json(ending.payload), attributes))
     return told
 
 
@@ -100,7 +102,7 @@ def bus_event(ending: Ending, bus: Arn) -> bytes:
         "id": request_id(),
         "detail-type": f"Lambda Function Invocation Result - {result}",
         "source": "lambda",
-        "account": bus.account,
+        "account": _account(ending),
         "time": iso_millis(ending.at)[:19] + "Z",
         "region": bus.region,
         "resources": [str(bus), ending.invoked_arn],
@@ -124,7 +126,8 @@ def _record_for(target: str, kind: str, ending: Ending) -> Delivery:
         return Delivery(target, record(ending), {**attributes, "key": object_key(ending)})
     if arn is not None and arn.service == "events":
         return Delivery(target, bus_event(ending, arn), attributes)
-    return Delivery(target, record(ending, RECORD_BYTES), attributes)
+    most = NOTIFICATION_BYTES if arn is not None and arn.service == "sns" else RECORD_BYTES
+    return Delivery(target, sendable_json(record(ending, most)), attributes)
 
 
 def _about(ending: Ending, kind: str) -> dict[str, Any]:
@@ -132,10 +135,15 @@ def _about(ending: Ending, kind: str) -> dict[str, Any]:
         "kind": kind,
         "source": "lambda",
         "source_arn": ending.invoked_arn,
-        "account": ending.invoked_arn.split(":")[4],
+        "account": _account(ending),
         "request_id": ending.request_id,
         "trace_header": ending.trace_header,
+        "about": kind,
     }
+
+
+def _account(ending: Ending) -> str:
+    return ending.invoked_arn.split(":")[4]
 
 
 def _response_context(outcome: Outcome) -> dict[str, Any]:
@@ -147,7 +155,7 @@ def _response_context(outcome: Outcome) -> dict[str, Any]:
 
 def _error_attributes(ending: Ending) -> dict[str, dict[str, str]]:
     code, message = _error(ending)
-    short = message.encode()[:ERROR_MESSAGE_BYTES].decode(errors="ignore")
+    short = sendable(message).encode()[:ERROR_MESSAGE_BYTES].decode(errors="ignore")
     return {
         "RequestID": {"DataType": "String", "StringValue": ending.request_id},
         "ErrorCode": {"DataType": "Number", "StringValue": str(code)},
@@ -155,15 +163,25 @@ def _error_attributes(ending: Ending) -> dict[str, dict[str, str]]:
     }
 
 
-def _error(ending: Ending) -> tuple[int, str]:
-    """The HTTP code and the message of what went wrong last."""
-    if ending.outcome is not None:
+def what_failed(outcome: Outcome | None, refusal: AwsError | None) -> tuple[str | None, str | None]:
+    """Type and message of a function's error, or code and message of a refusal; None for what is not known."""
+    if outcome is not None:
         try:
-            document = orjson.loads(ending.outcome.payload)
+            document = orjson.loads(outcome.payload)
         except orjson.JSONDecodeError:
             document = None
-        message = document.get("errorMessage") if isinstance(document, dict) else None
-        return 200, message if isinstance(message, str) else ""
+        document = document if isinstance(document, dict) else {}
+        found = [document.get(name) for name in ("errorType", "errorMessage")]
+        code, message = (text if isinstance(text, str) else None for text in found)
+        return code, message
+    return (None, None) if refusal is None else (refusal.code, refusal.message)
+
+
+def _error(ending: Ending) -> tuple[int, str]:
+    """The HTTP code and the message of what went wrong last, never an empty one: no attribute may be that."""
+    if ending.outcome is not None:
+        kind, message = what_failed(ending.outcome, None)
+        return 200, message or kind or ending.condition
     if ending.refusal is not None:
         return ending.refusal.status, ending.refusal.message
     return 500, ending.condition
