@@ -117,12 +117,12 @@ def test_a_stream_that_is_not_flushed_is_full_some_day() -> None:
 
 def test_an_invocation_costs_microseconds() -> None:
     log, stream, facts = opened(Options())
-    began = time.perf_counter()
+    began = time.thread_time()  # not what others have of the processor
     for _ in range(2000):
         facts.emit(BEGUN)
         log.feed(b"hello\n")
         facts.emit(FINISHED)
-    each = (time.perf_counter() - began) / 2000
+    each = (time.thread_time() - began) / 2000
     stream._buffer.take()
     print(f"{each * 1e6:.1f} us for each invocation")
     assert each < 200e-6  # 15 is the aim on an idle machine; this guards the order of magnitude

@@ -11,8 +11,8 @@ import pytest
 from bulb.core.errors import AwsError
 from bulb.storage.database import Database
 from bulb.storage.writebehind import WriteBehind
+from bulb.telemetry.buffer import GroupName
 from bulb.telemetry.log_store import LogStore
-from bulb.telemetry.rows import GroupName
 from tests.support.clock import MovableClock
 
 NAME = GroupName("000000000000", "us-east-1", "/aws/lambda/f")

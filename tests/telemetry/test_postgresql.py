@@ -9,13 +9,12 @@ from bulb.services.iam import store
 from bulb.storage.database import Database
 from bulb.storage.writebehind import WriteBehind
 from bulb.telemetry.log_store import LogStore
-from tests.storage.conftest import location  # noqa: F401
 from tests.support.clock import MovableClock
 from tests.telemetry.facts import AT, finished
 from tests.telemetry.test_log_store import EVER, NAME
 
 
-def test_every_kind_of_row(location: str | Path, tmp_path: Path) -> None:  # noqa: F811
+def test_every_kind_of_row(location: str | Path, tmp_path: Path) -> None:
     async def run() -> None:
         database = await Database.open(location)
         clock = MovableClock()

@@ -16,6 +16,14 @@ ALL_BYTES = 67_108_864
 Event = tuple[int, str]
 
 
+class GroupName(NamedTuple):
+    """Where a log group is."""
+
+    account: str
+    region: str
+    group: str
+
+
 class StreamName(NamedTuple):
     """Where a stream is."""
 

@@ -6,8 +6,8 @@ from sqlalchemy import ColumnElement, Connection, Row, func, select
 
 from bulb.storage.schema.telemetry import log_groups, log_streams
 from bulb.telemetry import rows
+from bulb.telemetry.buffer import GroupName
 from bulb.telemetry.model import Group, Stream, no_such_group
-from bulb.telemetry.rows import GroupName
 
 StreamOrder = Literal["LogStreamName", "LastEventTime"]
 

@@ -19,11 +19,11 @@ from bulb.storage.database import Database
 from bulb.storage.schema.telemetry import log_groups
 from bulb.storage.writebehind import Part, WriteBehind
 from bulb.telemetry import listings, reading, rows
-from bulb.telemetry.buffer import Buffer, Event, LogStream, StreamName
+from bulb.telemetry.buffer import Buffer, Event, GroupName, LogStream, StreamName
 from bulb.telemetry.cursor import Position
+from bulb.telemetry.followers import Followers
 from bulb.telemetry.listings import StreamOrder
 from bulb.telemetry.model import Found, Group, Page, Stream, no_such_group, no_such_stream
-from bulb.telemetry.rows import GroupName
 
 T = TypeVar("T")
 SWEEP_S = 3600.0
@@ -43,6 +43,7 @@ class LogStore:
         self._clock = clock
         self._buffer = Buffer(writebehind.hurry)
         self._task: asyncio.Task[None] | None = None
+        self._followers: Followers | None = None
         writebehind.register(self._collect)
 
     def start(self) -> None:
@@ -55,6 +56,10 @@ class LogStore:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
+
+    def tell(self, followers: Followers) -> None:
+        """From now on `followers` hear of what is stored."""
+        self._followers = followers
 
     # Functions' lines.
 
@@ -194,9 +199,16 @@ class LogStore:
 
         def put(connection: Connection) -> None:
             group_id, stream_id = _stream_of(connection, name, stream)
-            rows.append_known(connection, group_id, [(stream_id, events)], now_ms)
+            parts = [(stream_id, stream, events)]
+            rows.append_known(connection, name, group_id, parts, now_ms, self._followers)
 
         await self._database.write(put)
+
+    def add_events(self, connection: Connection, name: GroupName, stream: str, events: Sequence[Event]) -> None:
+        """Append events to a stream inside somebody else's transaction; the stream is made if it is not there."""
+        if rows.find_group(connection, name) is None:
+            raise no_such_group()
+        rows.append(connection, [(StreamName(*name, stream), events)], self._now_ms(), self._followers)
 
     async def get_events(
         self,
@@ -272,7 +284,7 @@ class LogStore:
         if not taken:
             return None
         now_ms = self._now_ms()
-        return lambda connection: rows.append(connection, taken, now_ms)
+        return lambda connection: rows.append(connection, taken, now_ms, self._followers)
 
     async def _change_group(self, name: GroupName, values: Mapping[str, object]) -> None:
         def change(connection: Connection) -> None:

@@ -1,25 +1,20 @@
 """The log store's rows. Every function runs inside one of the database's transactions."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import BindParameter, Connection, Row, bindparam, case, delete, func, insert, select, update
 
+from bulb.storage.schema.base import metadata
 from bulb.storage.schema.telemetry import log_chunks as chunks
 from bulb.storage.schema.telemetry import log_groups as groups
 from bulb.storage.schema.telemetry import log_streams as streams
-from bulb.telemetry.buffer import Event, StreamName
-from bulb.telemetry.chunks import packed
+from bulb.telemetry.buffer import Event, GroupName, StreamName
+from bulb.telemetry.chunks import Chunk, packed, unpacked
+from bulb.telemetry.cursor import Position
+from bulb.telemetry.followers import Followers, Written
 
 _NAMES_AT_ONCE = 400  # SQLite takes 32,766 parameters, PostgreSQL 65,535; statements this long are cached well
-
-
-class GroupName(NamedTuple):
-    """Where a log group is."""
-
-    account: str
-    region: str
-    group: str
 
 
 def find_group(connection: Connection, name: GroupName) -> Row[Any] | None:
@@ -62,7 +57,10 @@ def add_stream(connection: Connection, group_id: int, stream: str, now_ms: int) 
 
 
 def delete_group(connection: Connection, group_id: int) -> None:
-    """Delete a group with all that is in it."""
+    """Delete a group with all that is in it, and what other rooms have attached to it."""
+    for table in metadata.sorted_tables:
+        if table.info.get("part_of") == "log group":
+            connection.execute(delete(table).where(table.c.group_id == group_id))
     connection.execute(delete(chunks).where(chunks.c.group_id == group_id))
     connection.execute(delete(streams).where(streams.c.group_id == group_id))
     connection.execute(delete(groups).where(groups.c.id == group_id))
@@ -74,7 +72,12 @@ def delete_stream(connection: Connection, stream_id: int) -> None:
     connection.execute(delete(streams).where(streams.c.id == stream_id))
 
 
-def append(connection: Connection, taken: Iterable[tuple[StreamName, Sequence[Event]]], now_ms: int) -> None:
+def append(
+    connection: Connection,
+    taken: Iterable[tuple[StreamName, Sequence[Event]]],
+    now_ms: int,
+    followers: Followers | None = None,
+) -> None:
     """Append events to streams; groups and streams that are missing are made."""
     by_group: dict[GroupName, list[tuple[str, Sequence[Event]]]] = {}
     for name, events in taken:
@@ -83,13 +86,22 @@ def append(connection: Connection, taken: Iterable[tuple[StreamName, Sequence[Ev
         row = find_group(connection, group)
         group_id = row.id if row is not None else add_group(connection, group, now_ms)
         ids = _stream_ids(connection, group_id, {stream for stream, _ in parts}, now_ms)
-        append_known(connection, group_id, [(ids[stream], events) for stream, events in parts], now_ms)
+        known = [(ids[stream], stream, events) for stream, events in parts]
+        append_known(connection, group, group_id, known, now_ms, followers)
 
 
 def append_known(
-    connection: Connection, group_id: int, parts: Sequence[tuple[int, Sequence[Event]]], now_ms: int
+    connection: Connection,
+    group: GroupName,
+    group_id: int,
+    parts: Sequence[tuple[int, str, Sequence[Event]]],
+    now_ms: int,
+    followers: Followers | None = None,
 ) -> None:
-    """Append events to streams of one group by their ids."""
+    """Append events to streams of one group, by their ids and names."""
+    new = [(stream_id, stream, chunk) for stream_id, stream, events in parts for chunk in packed(events)]
+    if not new:
+        return
     rows = [
         {
             "group_id": group_id,
@@ -100,13 +112,22 @@ def append_known(
             "stored_bytes": chunk.stored_bytes,
             "body": chunk.body,
         }
-        for stream_id, events in parts
-        for chunk in packed(events)
+        for stream_id, _, chunk in new
     ]
-    if not rows:
-        return
-    connection.execute(insert(chunks), rows)
+    if followers is not None and followers.follow(group_id):
+        ids = connection.execute(_NUMBERED, rows).scalars().all()
+        for chunk_id, (_, stream, chunk) in zip(ids, new, strict=True):
+            followers.take(connection, Written(group, group_id, stream, _placed(chunk_id, chunk)), now_ms)
+    else:
+        connection.execute(insert(chunks), rows)
     connection.execute(_GROWN, [{f"new_{key}": row[key] for key in _GROWN_KEYS} for row in rows])
+
+
+def _placed(chunk_id: int, chunk: Chunk) -> list[tuple[Position, str]]:
+    return [
+        (Position(timestamp, chunk_id, place), message)
+        for place, (timestamp, message) in enumerate(unpacked(chunk.body))
+    ]
 
 
 def sweep(connection: Connection, now_ms: int) -> int:
@@ -146,6 +167,7 @@ def _stream_ids(connection: Connection, group_id: int, names: set[str], now_ms: 
     return ids
 
 
+_NUMBERED = insert(chunks).returning(chunks.c.id, sort_by_parameter_order=True)
 _GROWN_KEYS = ("stream_id", "first_ms", "last_ms", "ingested_ms", "stored_bytes")
 _FIRST: BindParameter[int] = bindparam("new_first_ms")
 _LAST: BindParameter[int] = bindparam("new_last_ms")
