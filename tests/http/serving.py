@@ -39,7 +39,7 @@ async def talk(server: HttpServer, *sent: bytes, end: bool = True) -> bytes:
             await asyncio.sleep(0)
         if end:
             writer.write_eof()
-        return await asyncio.wait_for(reader.read(), 10)
+        return await asyncio.wait_for(reader.read(), 30)
     finally:
         writer.close()
 
@@ -48,9 +48,16 @@ def run(test: Callable[[], Awaitable[None]]) -> None:
     """Run an async test under a deadline."""
 
     async def bounded() -> None:
-        await asyncio.wait_for(test(), 30)
+        await asyncio.wait_for(test(), 60)
 
     asyncio.run(bounded())
+
+
+async def alone(server: HttpServer) -> None:
+    """Every connection has been given up, soon."""
+    async with asyncio.timeout(20):
+        while server.connections:  # noqa: ASYNC110 - what is looked at is a plain value
+            await asyncio.sleep(0.01)
 
 
 def statuses(answer: bytes) -> list[int]:

@@ -7,8 +7,10 @@ from bulb.http.connection import HttpConnection
 from bulb.http.message import Request, Response
 
 
-async def _exchange(join: bool, sent: bytes, *, statuses: dict[str, int] | None = None) -> tuple[bytes, bytes]:
-    """What arrives before and after the handler of /wait is let go."""
+async def _exchange(
+    join: bool, sent: bytes, *, statuses: dict[str, int] | None = None, patience_s: float = 20
+) -> tuple[bytes, bytes]:
+    """What arrives before, for which there is so much patience, and after the handler of /wait is let go."""
     loop = asyncio.get_running_loop()
     ours, theirs = socket.socketpair()
     theirs.setblocking(False)
@@ -22,13 +24,13 @@ async def _exchange(join: bool, sent: bytes, *, statuses: dict[str, int] | None 
     transport, _ = await loop.connect_accepted_socket(lambda: HttpConnection(handler, join_answers=join), ours)
     await loop.sock_sendall(theirs, sent)
     try:
-        before = await asyncio.wait_for(loop.sock_recv(theirs, 65536), 0.2)
+        before = await asyncio.wait_for(loop.sock_recv(theirs, 65536), patience_s)
     except TimeoutError:
         before = b""
     go.set()
     after = b""
     while b"/wait" not in after:
-        after += await asyncio.wait_for(loop.sock_recv(theirs, 65536), 5)
+        after += await asyncio.wait_for(loop.sock_recv(theirs, 65536), 20)
     transport.abort()
     theirs.close()
     return before, after
@@ -39,7 +41,7 @@ def request(path: str) -> bytes:
 
 
 def test_a_brief_success_waits_for_the_answer_that_was_asked_for_with_it() -> None:
-    before, after = asyncio.run(_exchange(True, request("/first") + request("/wait")))
+    before, after = asyncio.run(_exchange(True, request("/first") + request("/wait"), patience_s=0.2))
     assert before == b""
     assert after.index(b"/first") < after.index(b"/wait")
     assert after.count(b"HTTP/1.1 202") == 2

@@ -196,7 +196,7 @@ def test_continue_is_sent_when_the_handler_reads_and_not_before() -> None:
             writer.write(b"x" * 2_000_000)
             assert (await reader.readuntil(b"PUT /yes? 2000000")).startswith(b"HTTP/1.1 200")
             writer.write(b"PUT /no" + head)
-            refused = await asyncio.wait_for(reader.read(), 5)
+            refused = await asyncio.wait_for(reader.read(), 20)
             assert statuses(refused) == [403]
             assert b"connection: close" in refused
             writer.close()

@@ -10,6 +10,7 @@ from botocore.parsers import create_parser
 from botocore.serialize import create_serializer
 
 from bulb.http.message import BufferedBody, Request, Response
+from bulb.wire import sqs_query
 from bulb.wire.catalog import SERVICES, Catalog
 
 CATALOG = Catalog()
@@ -18,8 +19,12 @@ SPOKEN = [(name, protocol) for name in SERVICES for protocol in SERVICES[name].p
 
 
 @lru_cache
-def model(name: str) -> ServiceModel:
-    return ServiceModel(Loader().load_service_model(name, "service-2"), name)
+def model(name: str, protocol: str = "") -> ServiceModel:
+    """What botocore knows of a service; of SQS in its query days, what it knew then."""
+    document = Loader().load_service_model(name, "service-2")
+    if (name, protocol) == ("sqs", "query"):
+        document = {**document, "shapes": sqs_query.named(document["shapes"])}
+    return ServiceModel(document, name)
 
 
 def request_for(service: str, operation: OperationModel, params: dict[str, Any], protocol: str) -> Request:

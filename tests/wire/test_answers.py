@@ -37,7 +37,7 @@ def readable(parsed: dict, answer: dict, shape: StructureShape, status: int) -> 
 @pytest.mark.parametrize(("service", "protocol"), SPOKEN)
 def test_answers_survive_the_way(service: str, protocol: str) -> None:
     ours = CATALOG.service(service)
-    client = model(service)
+    client = model(service, protocol)
     wrong = []
     for name in client.operation_names:
         operation = client.operation_model(name)

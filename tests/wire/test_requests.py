@@ -30,7 +30,7 @@ def body_of(request: Request) -> bytes:
 @pytest.mark.parametrize(("service", "protocol"), SPOKEN)
 def test_requests_survive_the_way(service: str, protocol: str) -> None:
     ours = CATALOG.service(service)
-    client = model(service)
+    client = model(service, protocol)
     wrong = []
     for name in client.operation_names:
         operation = client.operation_model(name)

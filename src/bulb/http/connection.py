@@ -2,8 +2,9 @@
 
 A single task per connection takes requests off the reader's queue and answers them one after another, so pipelined
 requests cannot overtake each other and nothing is created per request but the request. A client that goes away is seen
-by the handler only as a ConnectionError while it reads the body: the handler is never cancelled, because AWS runs an
-invocation on when its caller hangs up. A response body that streams is closed (`aclose`) when nobody reads it any more.
+by the handler only as a ConnectionError while it reads the body, or by asking to be told (`Request.leaving`): the
+handler is never cancelled, because AWS runs an invocation on when its caller hangs up. A response body that streams is
+closed (`aclose`) when nobody reads it any more.
 
 Time limits are not timers: the listener sweeps its connections and asks each whether it is `overdue`.
 """
@@ -57,6 +58,7 @@ class HttpConnection(asyncio.Protocol):
         self.closed: asyncio.Future[None]
         self._waiter: asyncio.Future[None] | None = None
         self._lost = False
+        self._leavers: list[Callable[[], None]] = []
         self._ended = False
         self._retiring = False
         self._lingering = False
@@ -108,6 +110,7 @@ class HttpConnection(asyncio.Protocol):
         It may also be gone altogether, which looks the same until something is written; see `expire`.
         """
         self._ended = True
+        self._tell_leavers()
         self._last_progress = self._loop.time()
         self._reader.end("The client closed the connection before the end of the request body")
         self._wake()
@@ -116,6 +119,7 @@ class HttpConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing can be written any more. A running handler runs on."""
         self._lost = True
+        self._tell_leavers()
         self._reader.end("The client closed the connection before the end of the request body")
         if self._connections is not None:
             self._connections.discard(self)
@@ -221,6 +225,7 @@ class HttpConnection(asyncio.Protocol):
         if stream is not None:
             self._attend(stream, incoming.expects_continue)
         request = incoming.request
+        request.leaving = self._when_leaving
         try:
             response = await self._handler(request)
         except Exception as error:
@@ -240,6 +245,24 @@ class HttpConnection(asyncio.Protocol):
         if keep_alive and self._reading_paused:
             self._govern_reading()
         return keep_alive
+
+    def _when_leaving(self, tell: Callable[[], None]) -> Callable[[], None]:
+        """See `Request.leaving`. A client that has finished sending counts as leaving: it mostly is."""
+        if self._ended or self._lost:
+            tell()
+            return _nothing
+        self._leavers.append(tell)
+
+        def take_back() -> None:
+            if tell in self._leavers:
+                self._leavers.remove(tell)
+
+        return take_back
+
+    def _tell_leavers(self) -> None:
+        leavers, self._leavers = self._leavers, []
+        for tell in leavers:
+            tell()
 
     def _attend(self, stream: StreamedBody, expects_continue: bool) -> None:
         """Let the handler's reading ask the client for the body."""
@@ -300,4 +323,4 @@ class HttpConnection(asyncio.Protocol):
 
 
 def _nothing() -> None:
-    """Nobody wants the body any more."""
+    """There is nothing to do: nobody wants the body any more, or the client has left."""

@@ -52,11 +52,17 @@ class BufferedBody:
             yield self.buffered
 
 
+# Takes what to call when the client hangs up (at once, if it has); what is answered takes that back.
+Leaving = Callable[[Callable[[], None]], Callable[[], None]]
+
+
 @dataclass(slots=True)
 class Request:
     """One request. `path` and `query` are as sent: still percent-encoded, query without the `?`.
 
     `headers` maps lower-case names to values; repeated ones are joined with `,` in order. `client` is (host, port).
+    `leaving` has a function called when the client hangs up, and answers what takes that back: for handlers that wait
+    on the client's behalf and should not wait for nobody. None where nobody could tell.
     """
 
     method: str
@@ -66,6 +72,7 @@ class Request:
     body: Body
     client: tuple[str, int]
     scheme: str = "http"
+    leaving: Leaving | None = None
 
 
 ResponseBody = bytes | AsyncIterator[bytes]

@@ -62,10 +62,11 @@ class Authorizer:
         request = {name: value for name, value in known.items() if not name.startswith("aws:principal")}
         return _decided(caller, grants, need, guard, {**request, **_known_of_caller(caller, grants)}) is None
 
-    async def lets_assume(self, role_arn: str, service: str) -> bool:
-        """Does the trust policy of the role let a service assume it?"""
+    async def lets_assume(self, role_arn: str, service: str, source_arn: str = "", source_account: str = "") -> bool:
+        """Does the trust policy of the role let a service assume it, acting for a resource of an account if any?"""
         trust = await self._grants.trust(role_arn)
-        return evaluate(trust, _ASSUME_ROLE, role_arn, {}, Principal(service=service)) is Verdict.ALLOW
+        known = {"aws:sourcearn": source_arn, "aws:sourceaccount": source_account} if source_arn else {}
+        return evaluate(trust, _ASSUME_ROLE, role_arn, known, Principal(service=service)) is Verdict.ALLOW
 
     async def role_may(self, role_arn: str, action: str, resource: str) -> bool:
         """Do the role's own policies allow it? Conditions see who asks, and nothing of a request."""

@@ -101,8 +101,11 @@ _NO_ACCOUNT = "-"
 def refused(caller_arn: str, need: Need, refusal: Refusal, service: str, *, is_query: bool) -> AwsError:
     """The refusal as the service words it."""
     resource = f'"{need.resource}"' if service == "s3" else need.resource
-    message = f"User: {caller_arn} is not authorized to perform: {need.action} on resource: {resource}"
-    message += refusal.because(need.action)
+    action = need.action.replace("sns:", "SNS:", 1) if service == "sns" else need.action
+    message = f"User: {caller_arn} is not authorized to perform: {action} on resource: {resource}"
+    message += refusal.because(action)
+    if service == "sns":
+        return AwsError("AuthorizationError", message, status=403)
     if service == "s3" or is_query:
         return AwsError("AccessDenied", message, status=403)
     return AwsError("AccessDeniedException", message, status=403, members={"Message": message})

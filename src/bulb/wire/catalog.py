@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 
+from bulb.wire import sqs_query
 from bulb.wire.routes import RouteTable
 from bulb.wire.shapes import Shape, ShapeMap
 
@@ -92,6 +93,12 @@ class Operation:
         wrapper: str = self.document.get("output", {}).get("resultWrapper", f"{self.name}Result")
         return wrapper
 
+    @cached_property
+    def in_query(self) -> "Operation":
+        """The same as the query protocol names its members."""
+        shapes = self.service.query_shapes
+        return self if shapes is self.service.shapes else Operation(self.service, self.document, shapes)
+
     def plan(self, kind: str, compile_: Callable[["Operation"], T]) -> T:
         """What `compile_` makes of this operation, made once."""
         plan: T | None = self._plans.get(kind)
@@ -111,6 +118,10 @@ class Service:
         self.metadata: dict[str, Any] = document["metadata"]
         self.shapes = ShapeMap(document["shapes"])
         self._documents: dict[str, dict[str, Any]] = document["operations"]
+        self.query_shapes = self.shapes
+        if name == "sqs":
+            self.metadata["xmlNamespace"] = sqs_query.NAMESPACE
+            self.query_shapes = ShapeMap(sqs_query.named(document["shapes"]))
 
     @property
     def protocol(self) -> str:

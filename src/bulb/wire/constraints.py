@@ -63,10 +63,14 @@ def violations(params: Mapping[str, Any], shape: Shape) -> Violations:
 def check(service: Service, operation_name: str, params: Mapping[str, Any]) -> None:
     """Raise the AwsError 400 the service's front end answers when `params` break the model.
 
-    S3 looks at required members and enums only; everything else it judges itself, with codes of its own.
+    S3 looks at required members and enums only, SQS only at required members; everything else they judge themselves,
+    with codes of their own.
     """
     shape = service.operation(operation_name).input
     if shape is None:
+        return
+    if service.name == "sqs":
+        _check_required(shape, params, "")
         return
     if (judged := _JUDGED_BY_SERVICE.get((service.name, operation_name))) is not None:
         params = {name: value for name, value in params.items() if name not in judged}
@@ -74,6 +78,24 @@ def check(service: Service, operation_name: str, params: Mapping[str, Any]) -> N
     (_s3_checker if service.name == "s3" else _checker)(shape)(params, "", found)
     if found:
         raise _refusal(service, found)
+
+
+def _check_required(shape: Shape, params: Mapping[str, Any], path: str) -> None:
+    """SQS's own words for what is missing; the entries of a batch are counted from one."""
+    for name in shape.required:
+        if params.get(name) is None:
+            member = shape.members[name]
+            if member.type == "list" and member.member.type == "structure":  # no batch is one without entries
+                message = f"There should be at least one {member.member.name} in the request."
+                raise AwsError("EmptyBatchRequest", message)
+            raise AwsError("MissingParameter", f"The request must contain the parameter {path}{name}.")
+    for name, member in shape.members.items():
+        if member.type == "list":
+            for number, entry in enumerate(params.get(name) or (), 1):
+                if member.member.type == "structure":
+                    _check_required(member.member, entry or {}, f"{path}{member.member.name}.{number}.")
+                elif entry is None:
+                    raise AwsError("MissingParameter", f"The request must contain the parameter {path}{name}.{number}.")
 
 
 def _refusal(service: Service, found: Violations) -> AwsError:

@@ -5,10 +5,10 @@ one its clients look up. Status, the name of the message member and further memb
 error; otherwise the AwsError says.
 """
 
-import re
 from typing import Any
 
 from bulb.core.errors import AwsError
+from bulb.core.texts import sendable
 from bulb.http.message import Request, Response
 from bulb.wire import cbor, json
 from bulb.wire.catalog import Service
@@ -19,7 +19,6 @@ from bulb.wire.xml import DECLARATION, XmlEncoder, text
 
 _ENCODER = XmlEncoder(always_millis=False)
 _S3_ENCODER = XmlEncoder(always_millis=True)
-_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 HOST_ID = "YnVsYg=="
 _SERVER_FAULT = 500
 
@@ -43,6 +42,15 @@ _SQS_QUERY_CODES = {
     "KmsNotFound": "KMS.NotFoundException",
     "KmsOptInRequired": "KMS.OptInRequired",
     "KmsThrottled": "KMS.ThrottlingException",
+}
+# The names of errors that its model does not have, as it writes them in JSON.
+_SQS_JSON_CODES = {
+    "InvalidParameterValue": "InvalidParameterValueException",
+    "MissingParameter": "MissingRequiredParameterException",
+}
+# What only those who still speak it are told, for what others are told.
+_SQS_QUERY_TEXTS = {
+    "The specified queue does not exist.": "The specified queue does not exist for this wsdl version.",
 }
 
 
@@ -75,6 +83,12 @@ def error(
     response.headers.extend((name.lower(), value) for name, value in error.headers.items())
     response.headers.extend(request_id_headers(service, request_id))
     return response
+
+
+def status_and_code(service: Service, error: AwsError) -> tuple[int, str]:
+    """What a client of `service` sees of `error`: the status, and the code as SDKs show it."""
+    shape = service.error_shapes.get(error.code)
+    return _status(shape, error), _query_code(service, shape, error)
 
 
 def request_id_headers(service: Service | None, request_id: str) -> list[tuple[str, str]]:
@@ -133,6 +147,8 @@ def _members(shape: Shape | None, error: AwsError, encoder: Any) -> dict[str, An
 
 def _json(service: Service | None, protocol: str, shape: Shape | None, status: int, error: AwsError) -> Response:
     code = shape.name if shape is not None else error.code
+    if shape is None and service is not None and service.name == "sqs":
+        code = _SQS_JSON_CODES.get(code, code)
     document = _members(shape, error, json.ENCODER)
     headers: list[tuple[str, str]] = []
     if shape is not None:
@@ -161,10 +177,11 @@ def _query(service: Service | None, shape: Shape | None, status: int, error: Aws
     fault = "Receiver" if status >= _SERVER_FAULT else "Sender"
     _, message_name = _message_member(shape)
     message_name = message_name if shape is not None else "Message"
+    said = error.message
+    if service is not None and service.name == "sqs":
+        said = _SQS_QUERY_TEXTS.get(said, said)
     # Clients read `Message` when they ask what went wrong, and the model's own name when they fill the error's shape.
-    messages = "".join(
-        f"<{name}>{_readable(error.message)}</{name}>" for name in dict.fromkeys(("Message", message_name))
-    )
+    messages = "".join(f"<{name}>{_readable(said)}</{name}>" for name in dict.fromkeys(("Message", message_name)))
     inner = _xml_members(shape, error, _ENCODER)
     body = (
         f'<ErrorResponse xmlns="{namespace or "http://webservices.amazon.com/AWSFault/2005-15-09"}"><Error>'
@@ -206,4 +223,4 @@ def _xml_members(
 
 def _readable(value: str) -> str:
     """A text that quotes the request, as XML: what XML cannot hold is replaced, or clients could not read the error."""
-    return text(_NOT_XML.sub("\ufffd", value))
+    return text(sendable(value))

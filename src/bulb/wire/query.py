@@ -27,18 +27,20 @@ def decode(operation: Operation, query_string: str, body: bytes) -> dict[str, An
         form = body.decode("utf-8")
     except UnicodeDecodeError as error:
         raise Malformed("The form is not UTF-8.") from error
-    if operation.input is None:
+    shape = operation.in_query.input
+    if shape is None:
         return {}
     tree = _tree([*parse_items(query_string), *parse_items(form)])
-    return _structure(operation.input, tree)
+    return _structure(shape, tree)
 
 
 def encode(operation: Operation, answer: dict[str, Any], request_id: str) -> bytes:
     """The answer's document."""
     result = ""
-    if operation.output is not None:
+    output = operation.in_query.output
+    if output is not None:
         wrapper = operation.result_wrapper
-        result = f"<{wrapper}>{_ENCODER.members(operation.output.members, answer)}</{wrapper}>"
+        result = f"<{wrapper}>{_ENCODER.members(output.members, answer)}</{wrapper}>"
     elif answer:
         raise KeyError(next(iter(answer)))
     namespace = operation.service.metadata.get("xmlNamespace") or f"http://{operation.service.name}.amazonaws.com/doc/"
