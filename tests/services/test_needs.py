@@ -1,6 +1,7 @@
 """What each operation asks of policies: by name, and for whatever parameters a client may send."""
 
 import asyncio
+import base64
 from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +21,12 @@ from bulb.services.logs.api import Logs
 from bulb.services.logs.needs import needs as logs_needs
 from bulb.services.s3 import S3Api
 from bulb.services.s3 import needs as s3_needs
+from bulb.services.scheduler import SchedulerApi
+from bulb.services.scheduler import needs as scheduler_needs
+from bulb.services.sns import SnsApi
+from bulb.services.sns import needs as sns_needs
+from bulb.services.sqs import SqsApi
+from bulb.services.sqs import needs as sqs_needs
 from bulb.services.sts.api import Sts
 from bulb.services.sts.needs import needs as sts_needs
 from tests.support import plausible
@@ -31,6 +38,11 @@ FUNCTION = f"arn:aws:lambda:us-east-1:{HOME}:function:f"
 LAYER = f"arn:aws:lambda:us-east-1:{HOME}:layer:l"
 GROUP = f"arn:aws:logs:us-east-1:{HOME}:log-group:g"
 ROLE = f"arn:aws:iam::{HOME}:role/r"
+QUEUE = f"arn:aws:sqs:us-east-1:{HOME}:q"
+QUEUE_URL = f"https://sqs.us-east-1.amazonaws.com/{HOME}/q"
+TASK = base64.b64encode(f'{{"taskId": "t", "sourceArn": "{QUEUE}"}}'.encode()).decode()
+CLOCK = f"arn:aws:scheduler:us-east-1:{HOME}"
+TOPIC = f"arn:aws:sns:us-east-1:{HOME}:t"
 
 
 class _Empty:
@@ -47,6 +59,9 @@ NEEDS: dict[str, Needs] = {
     "logs": logs_needs,
     "iam": IamNeeds(_Empty()),  # type: ignore[arg-type]
     "sts": sts_needs,
+    "sns": sns_needs,
+    "sqs": sqs_needs,
+    "scheduler": scheduler_needs,
 }
 
 
@@ -186,7 +201,79 @@ CASES: list[tuple[str, str, dict[str, Any], list[tuple[str, str]]]] = [
     ("iam", "GetPolicy", {"PolicyArn": "arn:p"}, [("iam:GetPolicy", "arn:p")]),
     ("sts", "GetCallerIdentity", {}, []),
     ("sts", "AssumeRole", {"RoleArn": ROLE, "RoleSessionName": "s"}, [("sts:AssumeRole", ROLE)]),
-    ("sqs", "SendMessage", {}, [("sqs:SendMessage", "*")]),
+    ("sns", "Publish", {"TopicArn": TOPIC}, [("sns:Publish", TOPIC)]),
+    ("sns", "Publish", {"TargetArn": TOPIC}, [("sns:Publish", TOPIC)]),
+    ("sns", "Publish", {"PhoneNumber": "+15551234567"}, [("sns:Publish", "*")]),
+    ("sns", "PublishBatch", {"TopicArn": TOPIC}, [("sns:Publish", TOPIC)]),
+    ("sns", "CreateTopic", {"Name": "t"}, [("sns:CreateTopic", TOPIC)]),
+    (
+        "sns",
+        "CreateTopic",
+        {"Name": "t", "Tags": [{"Key": "k", "Value": "v"}]},
+        [("sns:CreateTopic", TOPIC), ("sns:TagResource", TOPIC)],
+    ),
+    ("sns", "TagResource", {"ResourceArn": TOPIC}, [("sns:TagResource", TOPIC)]),
+    ("sns", "Unsubscribe", {"SubscriptionArn": f"{TOPIC}:1"}, [("sns:Unsubscribe", "*")]),
+    ("sns", "ListTopics", {}, [("sns:ListTopics", "*")]),
+    ("sqs", "SendMessage", {"QueueUrl": QUEUE_URL}, [("sqs:SendMessage", QUEUE)]),
+    ("sqs", "SendMessageBatch", {"QueueUrl": f"/{HOME}/q"}, [("sqs:SendMessage", QUEUE)]),
+    ("sqs", "DeleteMessageBatch", {"QueueUrl": QUEUE_URL}, [("sqs:DeleteMessage", QUEUE)]),
+    ("sqs", "ChangeMessageVisibilityBatch", {"QueueUrl": QUEUE_URL}, [("sqs:ChangeMessageVisibility", QUEUE)]),
+    ("sqs", "ListQueues", {}, [("sqs:ListQueues", f"arn:aws:sqs:us-east-1:{HOME}:*")]),
+    ("sqs", "GetQueueUrl", {"QueueName": "q"}, [("sqs:GetQueueUrl", QUEUE)]),
+    (
+        "sqs",
+        "GetQueueUrl",
+        {"QueueName": "q", "QueueOwnerAWSAccountId": OTHER},
+        [("sqs:GetQueueUrl", QUEUE.replace(HOME, OTHER))],
+    ),
+    ("sqs", "CreateQueue", {"QueueName": "q"}, [("sqs:CreateQueue", QUEUE)]),
+    (
+        "sqs",
+        "CreateQueue",
+        {"QueueName": "q", "tags": {"a": "b"}},
+        [("sqs:CreateQueue", QUEUE), ("sqs:TagQueue", QUEUE)],
+    ),
+    (
+        "sqs",
+        "StartMessageMoveTask",
+        {"SourceArn": QUEUE, "DestinationArn": f"{QUEUE}2"},
+        [
+            *(
+                (f"sqs:{action}", QUEUE)
+                for action in ("StartMessageMoveTask", "ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
+            ),
+            ("sqs:SendMessage", f"{QUEUE}2"),
+        ],
+    ),
+    ("sqs", "CancelMessageMoveTask", {"TaskHandle": TASK}, [("sqs:CancelMessageMoveTask", QUEUE)]),
+    ("sqs", "CancelMessageMoveTask", {"TaskHandle": "x"}, [("sqs:CancelMessageMoveTask", "*")]),
+    (
+        "scheduler",
+        "CreateSchedule",
+        {"Name": "s", "Target": {"Arn": FUNCTION, "RoleArn": ROLE}},
+        [("scheduler:CreateSchedule", f"{CLOCK}:schedule/default/s"), ("iam:PassRole", ROLE)],
+    ),
+    (
+        "scheduler",
+        "GetSchedule",
+        {"Name": "s", "GroupName": "g"},
+        [("scheduler:GetSchedule", f"{CLOCK}:schedule/g/s")],
+    ),
+    ("scheduler", "ListSchedules", {"GroupName": "g"}, [("scheduler:ListSchedules", "*")]),
+    (
+        "scheduler",
+        "DeleteScheduleGroup",
+        {"Name": "g"},
+        [("scheduler:DeleteScheduleGroup", f"{CLOCK}:schedule-group/g")],
+    ),
+    (
+        "scheduler",
+        "ListTagsForResource",
+        {"ResourceArn": f"{CLOCK}:schedule-group/g"},
+        [("scheduler:ListTagsForResource", f"{CLOCK}:schedule-group/g")],
+    ),
+    ("ec2", "RunInstances", {}, [("ec2:RunInstances", "*")]),
 ]
 
 
@@ -221,12 +308,19 @@ def test_other_ways_to_write_an_arn_are_the_same_arn() -> None:
     group = f"{GROUP}:*".replace("arn:aws:", "arn:aws-cn:")
     assert asked("logs", "GetLogEvents", logGroupIdentifier=group)[0].resource == f"{GROUP}:log-stream:"
     assert asked("logs", "TagResource", resourceArn=group)[0].resource == GROUP
+    for url in (QUEUE_URL, f"https://us-east-1.queue.amazonaws.com/{HOME}/q", f"http://x/queue/us-east-1/{HOME}/q/"):
+        assert asked("sqs", "SendMessage", QueueUrl=url)[0].resource == QUEUE
+    queue = QUEUE.replace("arn:aws:", "arn:aws-cn:")
+    assert asked("sqs", "StartMessageMoveTask", SourceArn=queue)[0].resource == QUEUE
 
 
 def test_only_some_operations_reach_into_another_account() -> None:
     there = FUNCTION.replace(HOME, OTHER)
     need = asked("lambda", "Invoke", FunctionName=there)[0]
     assert (need.resource, need.owner(HOME), need.acts_there) == (there, OTHER, True)
+    for operation in ("SendMessage", "ReceiveMessage", "DeleteMessage", "SetQueueAttributes", "DeleteQueue"):
+        need = asked("sqs", operation, QueueUrl=QUEUE_URL.replace(HOME, OTHER))[0]
+        assert (need.owner(HOME), need.acts_there) == (OTHER, operation.endswith("Message"))
     for operation in ("AddPermission", "UpdateFunctionConfiguration", "CreateFunction"):
         with pytest.raises(AwsError) as caught:
             asked("lambda", operation, FunctionName=there)
@@ -234,7 +328,16 @@ def test_only_some_operations_reach_into_another_account() -> None:
 
 
 def _operations() -> list[tuple[str, str]]:
-    rooms = {"lambda": LambdaApi, "s3": S3Api, "logs": Logs, "iam": Iam, "sts": Sts}
+    rooms = {
+        "lambda": LambdaApi,
+        "s3": S3Api,
+        "logs": Logs,
+        "iam": Iam,
+        "sts": Sts,
+        "sns": SnsApi,
+        "sqs": SqsApi,
+        "scheduler": SchedulerApi,
+    }
     found = []
     for service, room in rooms.items():
         for operation in model(service).operation_names:

@@ -42,11 +42,13 @@ ARN = "arn:aws:lambda:us-east-1:000000000000:function"
 
 
 def zipped(files: Mapping[str, str | bytes] | None = None) -> bytes:
-    """A zip with `files`, or with a small handler."""
+    """A zip with `files`, or with a small handler: the same bytes whenever it is made."""
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in (files or {"app.py": "def handler(event, context):\n    return event\n"}).items():
-            archive.writestr(name, content)
+            entry = zipfile.ZipInfo(name)  # of one date; zipfile's own is the present
+            entry.external_attr, entry.compress_type = 0o600 << 16, zipfile.ZIP_DEFLATED
+            archive.writestr(entry, content)
     return target.getvalue()
 
 
@@ -56,7 +58,7 @@ class HeldActivator(Activator):
     gate = threading.Event()
 
     async def _prepare(self, record: FunctionRecord) -> str | None:
-        await asyncio.to_thread(self.gate.wait, 10)
+        await asyncio.to_thread(self.gate.wait, 60)
         return await super()._prepare(record)
 
 
@@ -165,18 +167,18 @@ class Room:
     def settle(self, name: str = "f") -> dict[str, Any]:
         """The configuration once nothing is Pending or InProgress."""
         aws = self.client()
-        for _ in range(500):
+        for _ in range(3_000):
             shown: dict[str, Any] = aws.get_function_configuration(FunctionName=name)
             if shown["State"] != "Pending" and shown.get("LastUpdateStatus") != "InProgress":
                 ref = FunctionRef("000000000000", "us-east-1", name, "$LATEST")
-                self.run(self.opened["activator"].settled(ref, 5))  # those who run it are told after the commit
+                self.run(self.opened["activator"].settled(ref, 30))  # those who run it are told after the commit
                 return shown
             threading.Event().wait(0.005)
         raise AssertionError(f"{name} did not settle: {shown}")
 
     def run(self, coroutine: Any) -> Any:
         """The result of a coroutine run on the server's loop."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self.opened["loop"]).result(10)
+        return asyncio.run_coroutine_threadsafe(coroutine, self.opened["loop"]).result(60)
 
 
 @contextmanager
@@ -193,7 +195,7 @@ def open_room(folder: Path, *, resume: bool = True, **options: Any) -> Iterator[
         blobs = await BlobStore.open(folder / "blobs", database, room.clock)
         store = LambdaStore(database, blobs)
         packages = Packages(blobs, CodeStore(folder / "code"), room.bucket)
-        activator = HeldActivator(store, packages, room.changed.append, room.clock)
+        activator = HeldActivator(store, packages, lambda ref, _revision: room.changed.append(ref), room.clock)
         activator.gate = room.gate
         catalog = opened["catalog"] = Catalog(store, packages, activator, chance=room.chance)
         limits = LambdaOptions(architectures=("x86_64",), **options)

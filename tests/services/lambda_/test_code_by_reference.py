@@ -31,6 +31,15 @@ def refused(aws: Any) -> str:
     return str(raised.value.response["Error"]["Message"]).rpartition(": ")[2]
 
 
+def answers(aws: Any) -> bool:
+    """Whether it can be invoked. Each call that finds it inactive has it tried anew, unless a try is under way."""
+    try:
+        aws.invoke(FunctionName="f")
+    except ClientError:
+        return False
+    return True
+
+
 def settled(room: Room) -> str:
     """The state once what was begun in the background has ended."""
     room.settle()
@@ -54,8 +63,8 @@ def test_an_invoke_after_the_object_is_back_restores_the_function(room: Room, tm
     room.bucket.objects[WHERE] = zipped()
     assert settled(room) == "Inactive"  # nobody asked
     assert refused(aws) == "Inactive"
+    until(lambda: answers(aws), "the function is back")
     assert settled(room) == "Active"
-    aws.invoke(FunctionName="f")
     assert len(room.runner.invocations) == 1
 
 

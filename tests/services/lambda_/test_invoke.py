@@ -231,7 +231,7 @@ def test_a_warm_invoke_asks_no_database(room: Room) -> None:
 
 def test_checking_an_event_is_cheap() -> None:
     event = json.dumps({"Records": [{"key": "value" * 20}] * 5}).encode()
-    began = time.perf_counter()
+    began = time.thread_time()  # not what others have of the processor
     for _ in range(2_000):
         payload.check_json(event)
-    assert (time.perf_counter() - began) / 2_000 < 100e-6
+    assert (time.thread_time() - began) / 2_000 < 100e-6

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from bulb.services.lambda_ import catalog
 from tests.services.lambda_.room import ARN, Room, open_room, zipped
 
 ALWAYS = {
@@ -142,7 +143,9 @@ def test_an_update_is_in_progress_and_the_old_code_runs(room: Room) -> None:
     assert (latest.code / "app.py").read_text() == "y = 2\n"
 
 
-def test_pending_functions_cannot_be_changed_and_are_waited_for_by_invoke(room: Room) -> None:
+def test_pending_functions_cannot_be_changed_and_are_waited_for_by_invoke(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
     room.gate.clear()
     room.create()
     aws = room.client()
@@ -156,11 +159,13 @@ def test_pending_functions_cannot_be_changed_and_are_waited_for_by_invoke(room: 
         with pytest.raises(ClientError) as raised:
             attempt()
         assert message(raised) == ("ResourceConflictException", refusal, 409)
+    monkeypatch.setattr(catalog, "PENDING_PATIENCE_S", 30.0)  # here it is not about how long it waits
     room.gate.set()
     assert aws.invoke(FunctionName="f")["StatusCode"] == 200
 
 
-def test_invoke_right_after_create(room: Room) -> None:
+def test_invoke_right_after_create(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalog, "PENDING_PATIENCE_S", 30.0)
     aws = room.client()
     for number in range(5):
         name = f"f{number}"
@@ -290,7 +295,7 @@ def test_activation_is_tried_again_when_the_database_refuses(room: Room) -> None
 
     store.change = refusing
     room.gate.set()
-    for _ in range(200):
+    for _ in range(3_000):
         room.clock.advance(10)
         if room.client().get_function_configuration(FunctionName="f")["State"] == "Active":
             break

@@ -13,7 +13,7 @@ import pytest
 from bulb.core.errors import AwsError
 from bulb.services.lambda_.mapping_kinds import KINDS
 from bulb.services.lambda_.mappings import EventSourceMapping
-from tests.services.lambda_.room import ARN, Room, open_room
+from tests.services.lambda_.room import ARN, ROLE, Room, open_room
 from tests.services.lambda_.test_refusals import refused
 
 QUEUE = "arn:aws:sqs:us-east-1:000000000000:q"
@@ -33,11 +33,19 @@ class Source:
     done: list[tuple[str, str]] = field(default_factory=list)
     refusal: AwsError | None = None
     failures: int = 0
+    most_s: int = 900
+    trouble: str | None = None
 
-    async def check(self, mapping: EventSourceMapping, function_timeout_s: int) -> None:
+    async def check(self, mapping: EventSourceMapping, function_timeout_s: int, role: str) -> None:
         if self.refusal is not None:
             raise self.refusal
+        assert role == ROLE
         self.done.append(("check", str(function_timeout_s)))
+
+    async def check_timeout(self, mapping: EventSourceMapping, function_timeout_s: int) -> None:
+        self.done.append(("timeout", str(function_timeout_s)))
+        if function_timeout_s > self.most_s:
+            raise AwsError(INVALID, f"{self.most_s} seconds is less")
 
     async def begin(self, mapping: EventSourceMapping) -> None:
         await self._work("begin", mapping)
@@ -45,8 +53,11 @@ class Source:
     async def end(self, mapping: EventSourceMapping) -> None:
         await self._work("end", mapping)
 
+    async def problem(self, mapping: EventSourceMapping) -> str | None:
+        return self.trouble
+
     async def _work(self, what: str, mapping: EventSourceMapping) -> None:
-        await asyncio.to_thread(self.gate.wait, 10)
+        await asyncio.to_thread(self.gate.wait, 60)
         if self.failures:
             self.failures -= 1
             raise OSError("the source is away")
@@ -64,7 +75,7 @@ def source(room: Room) -> Iterator[Source]:
 
 
 def settled(room: Room, uuid: str) -> dict[str, Any]:
-    for _ in range(500):
+    for _ in range(3_000):
         shown: dict[str, Any] = room.client().get_event_source_mapping(UUID=uuid)
         if shown["State"] in ("Enabled", "Disabled"):
             return shown
@@ -74,7 +85,7 @@ def settled(room: Room, uuid: str) -> dict[str, Any]:
 
 def gone(room: Room, uuid: str) -> None:
     aws = room.client()
-    for _ in range(500):
+    for _ in range(3_000):
         try:
             assert aws.get_event_source_mapping(UUID=uuid)["State"] == "Deleting"
         except aws.exceptions.ResourceNotFoundException:
@@ -233,6 +244,40 @@ def test_options_can_be_changed(room: Room, source: Source) -> None:
         assert refused(operation, KMSKeyArn=key, **named) == ("NotImplementedException", what, 501)
 
 
+@pytest.mark.parametrize(
+    ("pollers", "text"),
+    [
+        ({"MinimumPollers": 1}, "MinimumPollers and MaximumPollers must be at least 2 for Amazon SQS"),
+        ({"MaximumPollers": 1}, "MinimumPollers and MaximumPollers must be at least 2 for Amazon SQS"),
+        ({"MaximumPollers": 10_001}, "1 validation error detected: Value '10001'"),
+        ({"MinimumPollers": 9, "MaximumPollers": 8}, "MinimumPollers must be less than or equal to MaximumPollers."),
+        ({"MinimumPollers": 9, "PollerGroupName": "g"}, "Unsupported PollerGroupName parameter"),
+    ],
+)
+def test_bounds_of_pollers(room: Room, source: Source, pollers: dict[str, Any], text: str) -> None:
+    room.create()
+    create = room.client().create_event_source_mapping
+    code, message, _ = refused(create, FunctionName="f", EventSourceArn=QUEUE, ProvisionedPollerConfig=pollers)
+    assert code == ("ValidationException" if "detected" in text else INVALID)
+    assert message.startswith(text)
+
+
+def test_what_its_source_has_with_a_mapping_is_shown(room: Room, source: Source) -> None:
+    room.create()
+    aws = room.client()
+    uuid = aws.create_event_source_mapping(FunctionName="f", EventSourceArn=QUEUE)["UUID"]
+    assert "LastProcessingResult" not in settled(room, uuid)
+    source.trouble = "PROBLEM: it is gone"
+    (listed,) = aws.list_event_source_mappings(FunctionName="f")["EventSourceMappings"]
+    for shown in (settled(room, uuid), listed):
+        assert shown["LastProcessingResult"] == "PROBLEM: it is gone"
+    # Whatever is gone, nobody has to keep a mapping enabled.
+    source.refusal = AwsError(INVALID, "gone")
+    assert refused(aws.update_event_source_mapping, UUID=uuid, BatchSize=2) == (INVALID, "gone", 400)
+    aws.update_event_source_mapping(UUID=uuid, Enabled=False)
+    assert "LastProcessingResult" not in settled(room, uuid)
+
+
 def test_duplicates(room: Room, source: Source) -> None:
     aws = room.client()
     room.create()
@@ -289,6 +334,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         },
         "Unsupported DestinationConfig parameter for given event source mapping type.",
     ),
+    ({"EventSourceArn": QUEUE, "StartingPosition": "LATEST"}, "StartingPosition is not valid for SQS event sources."),
     (
         {"EventSourceArn": QUEUE, "ParallelizationFactor": 2},
         "Unsupported ParallelizationFactor parameter for given event source mapping type.",
@@ -361,7 +407,7 @@ def test_a_source_that_is_away_is_asked_again(room: Room, source: Source) -> Non
     room.create()
     source.failures = 2
     created = room.client().create_event_source_mapping(FunctionName="f", EventSourceArn=QUEUE)
-    for _ in range(400):
+    for _ in range(3_000):
         room.clock.advance(5)
         if room.client().get_event_source_mapping(UUID=created["UUID"])["State"] == "Enabled":
             break
@@ -403,6 +449,45 @@ def test_tags_and_the_end_of_the_function(room: Room, source: Source) -> None:
     assert settled(room, created["UUID"])["State"] == "Enabled"
 
 
+def test_a_timeout_that_a_source_does_not_allow(room: Room, source: Source) -> None:
+    """Asked of what feeds `$LATEST` and is read; a published version keeps its timeout."""
+    aws = room.client()
+    room.create(Timeout=10)
+    version = aws.publish_version(FunctionName="f")["Version"]
+    aws.create_event_source_mapping(FunctionName=f"f:{version}", EventSourceArn=QUEUE)
+    uuid = aws.create_event_source_mapping(FunctionName="f", EventSourceArn=QUEUE)["UUID"]
+    settled(room, uuid)
+    source.done.clear()
+    source.most_s = 30
+    aws.update_function_configuration(FunctionName="f", Timeout=30)
+    room.settle()
+    aws.update_function_configuration(FunctionName="f", Description="as it is")
+    room.settle()
+    assert source.done == [("timeout", "30")]
+    too_long = (INVALID, "30 seconds is less", 400)
+    assert refused(aws.update_function_configuration, FunctionName="f", Timeout=31) == too_long
+    assert room.settle()["Timeout"] == 30
+    aws.update_event_source_mapping(UUID=uuid, Enabled=False)
+    settled(room, uuid)
+    aws.update_function_configuration(FunctionName="f", Timeout=31)
+    assert room.settle()["Timeout"] == 31
+    aws.delete_function(FunctionName="f")
+    missing = refused(aws.update_function_configuration, FunctionName="f", Timeout=31)
+    assert missing[0] == "ResourceNotFoundException"
+
+
+def let_go_after_close(room: Room, held: Source) -> None:
+    """What waits in a thread is given up first, and only then are its thread and the server's end not kept waiting."""
+    work = room.opened["api"].mapping_work
+    close = work.close
+
+    async def close_and_let_go() -> None:
+        await close()
+        held.gate.set()
+
+    work.close = close_and_let_go
+
+
 def test_what_was_under_way_goes_on_at_the_next_start(tmp_path: Path) -> None:
     uuid = ""
     held = Source()
@@ -411,7 +496,7 @@ def test_what_was_under_way_goes_on_at_the_next_start(tmp_path: Path) -> None:
         room.create()
         aws = room.client()
         uuid = aws.create_event_source_mapping(FunctionName="f", EventSourceArn=QUEUE)["UUID"]
-        threading.Timer(0.2, held.gate.set).start()
+        let_go_after_close(room, held)
     with open_room(tmp_path, resume=False) as room:
         after = Source()
         after.gate.set()

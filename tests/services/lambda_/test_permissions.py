@@ -1,14 +1,14 @@
 """Resource policies: the statements, byte for byte, and who may not write them."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bulb.delivery.doors import Doors
 from bulb.services.lambda_ import permissions
 from bulb.services.lambda_.model import Policy
-from tests.services.lambda_.room import ARN, Room, open_room
+from tests.services.lambda_.room import ARN, Room
 from tests.services.lambda_.test_refusals import refused
 
 NOT_FOUND = "ResourceNotFoundException"
@@ -253,30 +253,6 @@ def test_policies_are_limited_to_20_kb(room: Room) -> None:
     assert (got[0], got[2]) == ("PolicyLengthExceededException", 400)
 
 
-@pytest.mark.parametrize("enforced", [False, True])
-def test_s3_asks_whether_it_may_invoke(tmp_path: Path, enforced: bool) -> None:
-    with open_room(tmp_path, policies_enforced=enforced) as room:
-
-        def ask(arn: str = f"{ARN}:f", bucket: str = "arn:aws:s3:::b") -> str | None:
-            answer: str | None = room.run(room.opened["api"].s3_may_invoke(bucket, "000000000000", arn))
-            return answer
-
-        assert ask() == f"Function not found: {ARN}:f"
-        assert ask("arn:aws:sqs:us-east-1:000000000000:q") is not None
-        room.create()
-        assert (ask() is None) is not enforced
-        assert ask(f"{ARN}:f:live") == f"Function not found: {ARN}:f:live"
-        room.client().add_permission(
-            FunctionName="f", Principal="s3.amazonaws.com", SourceArn="arn:aws:s3:::b", **INVOKE
-        )
-        assert ask() is None
-        assert (ask(bucket="arn:aws:s3:::other") is None) is not enforced
-        room.client().publish_version(FunctionName="f")
-        assert (ask(f"{ARN}:f:1") is None) is not enforced
-        room.client().add_permission(FunctionName="f:1", Principal="s3.amazonaws.com", **INVOKE)
-        assert ask(f"{ARN}:f:1") is None
-
-
 @pytest.mark.parametrize(
     ("arguments", "allowed"),
     [
@@ -293,9 +269,20 @@ def test_s3_asks_whether_it_may_invoke(tmp_path: Path, enforced: bool) -> None:
 )
 def test_whom_a_statement_lets_in(arguments: dict[str, Any], allowed: bool) -> None:
     entry = permissions.statement(f"{ARN}:f", {**INVOKE, **arguments})
-    policy = Policy("r", (entry,))
-    got = permissions.allows_service(policy, "s3.amazonaws.com", f"{ARN}:f", "arn:aws:s3:::photos-2026", "000000000000")
-    assert got is allowed
+    assert lets_in("arn:aws:s3:::photos-2026", entry) is allowed
+
+
+def lets_in(bucket: str, *statements: dict[str, Any]) -> bool:
+    """Does a policy of these statements let S3 invoke the function for a bucket?"""
+    return Doors(enforced=True).lets_in(
+        service="s3.amazonaws.com",
+        source_arn=bucket,
+        source_account="000000000000",
+        policy=permissions.document(Policy("r", statements)),
+        action="lambda:InvokeFunction",
+        target_arn=f"{ARN}:f",
+        owner="000000000000",
+    )
 
 
 @pytest.mark.parametrize(
@@ -316,8 +303,7 @@ def test_whom_a_whole_policy_lets_in(statement: dict[str, Any], allowed: bool) -
     entry = {"Effect": "Allow", "Principal": "*", "Action": ["lambda:Invoke*"], "Resource": f"{ARN}:f", **statement}
 
     def allows(*statements: dict[str, Any]) -> bool:
-        service, bucket = "s3.amazonaws.com", "arn:aws:s3:::photos"
-        return permissions.allows_service(Policy("r", statements), service, f"{ARN}:f", bucket, "000000000000")
+        return lets_in("arn:aws:s3:::photos", *statements)
 
     assert allows(entry) is allowed
     everything = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}

@@ -11,15 +11,26 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from sqlalchemy import Connection
 
 from bulb.core.clock import SystemClock
+from bulb.delivery.model import Refusal
 from bulb.services.logs.api import Logs
+from bulb.services.logs.subscriptions import Subscriptions
 from bulb.storage.database import Database
+from bulb.storage.outbox import Entry
 from bulb.storage.writebehind import WriteBehind
 from bulb.telemetry.log_store import LogStore
 from tests.support.gateway import client, running_gateway
 
 GROUP = "/aws/lambda/f"
+
+
+class Nobody:
+    """No function can be told."""
+
+    def check(self, connection: Connection, entry: Entry) -> Refusal:
+        return Refusal("NO_RESOURCE", "")
 
 
 @pytest.fixture
@@ -29,7 +40,8 @@ def url(tmp_path: Path) -> Iterator[str]:
         database = await Database.open(tmp_path / "bulb.db")
         writebehind = WriteBehind(database, SystemClock())
         writebehind.start()
-        yield {"logs": Logs(LogStore(database, writebehind, SystemClock()))}
+        subscriptions = Subscriptions(database, Nobody(), SystemClock())
+        yield {"logs": Logs(LogStore(database, writebehind, SystemClock()), subscriptions)}
         await writebehind.close()
         await database.close()
 

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from botocore import xform_name
+from sqlalchemy import Connection
 
 from bulb.core.calls import Answer, Call, Caller
+from bulb.delivery.model import Finish, Refusal
 from bulb.services.s3 import IdentitySigners, S3Api, S3Store
 from bulb.storage import outbox
 from bulb.storage.blobs import BlobStore
@@ -20,13 +22,18 @@ ACCOUNT = "000000000000"
 
 
 class Targets:
-    """Functions S3 may call: all but those in `refused`."""
+    """What a bucket may tell: everything but what is in `refused`. `tried` is what was sent to try it out."""
 
     def __init__(self) -> None:
-        self.refused: dict[str, str] = {}
+        self.refused: dict[str, Refusal] = {}
+        self.tried: list[outbox.Entry] = []
 
-    async def refusal(self, bucket_arn: str, account: str, function_arn: str) -> str | None:
-        return self.refused.get(function_arn)
+    async def prepare(self, entry: outbox.Entry, now: float) -> Finish:
+        def finish(connection: Connection) -> Refusal | None:
+            self.tried.append(entry)
+            return self.refused.get(entry.destination_arn)
+
+        return finish
 
 
 class Room:

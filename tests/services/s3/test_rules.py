@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bulb.core.errors import AwsError
 from bulb.services.s3 import checksums, events, filters, listing
 from bulb.services.s3.form import read_form
-from bulb.services.s3.model import Bucket, Description, LambdaNotification, ObjectVersion, Origin, Part
+from bulb.services.s3.model import Bucket, Description, Notification, ObjectVersion, Origin, Part
 from bulb.wire import checksums as wire_checksums
 
 
@@ -41,8 +41,8 @@ def test_a_composite_checksum_is_that_of_the_checksums(algorithm: str) -> None:
     assert composite.value == checksum(algorithm, b"".join(base64.b64decode(value) for value in values)) + "-2"
 
 
-def notification(events_: list[str], prefix: str = "", suffix: str = "") -> LambdaNotification:
-    return LambdaNotification("id", "arn", tuple(events_), prefix, suffix)
+def notification(events_: list[str], prefix: str = "", suffix: str = "") -> Notification:
+    return Notification("id", "arn", tuple(events_), prefix, suffix)
 
 
 @pytest.mark.parametrize(
@@ -80,8 +80,8 @@ def test_prefix_and_suffix() -> None:
 )
 def test_which_notifications_overlap(one: tuple[str, str, str], other: tuple[str, str, str], expected: bool) -> None:
     pair = [notification([f"s3:ObjectCreated:{event}"], prefix, suffix) for event, prefix, suffix in (one, other)]
-    assert filters.overlap(pair) is expected
-    assert filters.overlap(pair[::-1]) is expected
+    assert (filters.overlap(pair) is not None) is expected
+    assert (filters.overlap(pair[::-1]) is not None) is expected
 
 
 def test_the_event_document() -> None:
@@ -105,7 +105,7 @@ def test_the_event_document() -> None:
             "s3SchemaVersion": "1.0",
             "configurationId": "cfg",
             "bucket": {"name": "b", "arn": "arn:aws:s3:::b"},
-            "object": {"key": "a+b%2F%C3%BC.txt", "size": 11, "eTag": "e7a9", "sequencer": "000000000000000005"},
+            "object": {"key": "a+b/%C3%BC.txt", "size": 11, "eTag": "e7a9", "sequencer": "000000000000000005"},
         },
     }
 

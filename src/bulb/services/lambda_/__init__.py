@@ -3,6 +3,7 @@
 from bulb.services.lambda_.activation import Activator
 from bulb.services.lambda_.allotments import Allotments
 from bulb.services.lambda_.api import LambdaApi
+from bulb.services.lambda_.arrivals import Arrivals
 from bulb.services.lambda_.catalog import Catalog
 from bulb.services.lambda_.downloads import PATH as CODE_DOWNLOAD_PATH
 from bulb.services.lambda_.event_rules import EventRules
@@ -23,6 +24,7 @@ __all__ = [
     "URL_PATH",
     "Activator",
     "Allotments",
+    "Arrivals",
     "Catalog",
     "Definition",
     "EventRules",

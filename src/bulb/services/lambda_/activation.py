@@ -21,7 +21,7 @@ from bulb.services.lambda_.packages import Packages, UnreachableCodeError
 from bulb.services.lambda_.store import LambdaStore
 from bulb.storage.errors import DatabaseClosedError
 
-FunctionChanged = Callable[[FunctionRef], None]
+FunctionChanged = Callable[[FunctionRef, str | None], None]
 
 
 class Snapshots(Protocol):
@@ -43,8 +43,8 @@ _log = logging.getLogger(__name__)
 class Activator:
     """Brings versions from Pending to Active and updates from InProgress to Successful.
 
-    `changed` is called after the commit from which on a version runs other code, or none: environments of the old one
-    must end. It returns at once.
+    `changed` is called after the commit from which on a version runs another definition, of this identity, or none:
+    environments of the old one must end. It returns at once.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Activator:
         _log.warning("%s:%s is inactive: %s", ref.arn, ref.version, why)
         with contextlib.suppress(AwsError):  # deleted meanwhile
             await self._store.change(ref, decide)
-        self._changed(ref)
+        self._changed(ref, None)
 
     async def settled(self, ref: FunctionRef, patience_s: float) -> None:
         """Return when no work on the version is under way, or after `patience_s`."""
@@ -102,7 +102,7 @@ class Activator:
     def removed(self, refs: list[FunctionRef]) -> None:
         """The versions are gone: whoever runs them must stop."""
         for ref in refs:
-            self._changed(ref)
+            self._changed(ref, None)
             if self._snapshots is not None:
                 self._snapshots.forget(ref)
 
@@ -159,7 +159,7 @@ class Activator:
             await self._store.change(ref, decide)
         except AwsError:
             return  # deleted meanwhile
-        self._changed(ref)
+        self._changed(ref, identity if failure is None else None)
 
     async def _prepare(self, record: FunctionRecord) -> str | None:
         """Why the definition cannot run, or None when its code is in place."""

@@ -14,6 +14,7 @@ _NOT_SETTINGS = {"FunctionName", "EventSourceArn", "Enabled", "Tags", "UUID"}
 _CLEARED_BY_EMPTY = {"FilterCriteria", "ScalingConfig", "MetricsConfig", "ProvisionedPollerConfig", "LoggingConfig"}
 _FIFO_BATCH = 10
 _BATCH_WITHOUT_WINDOW = 10
+_MIN_POLLERS, _MAX_POLLERS = 2, 200
 _KAFKA_CONFIGS = {
     "kafka": "AmazonManagedKafkaEventSourceConfig",
     "self-managed-kafka": "SelfManagedKafkaEventSourceConfig",
@@ -118,6 +119,8 @@ def _merged(before: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, A
 def _check_options(kind: Kind, params: Mapping[str, Any]) -> None:
     if params.get("KMSKeyArn"):
         raise NotSupported("KMSKeyArn of event source mappings")
+    if kind.name == "sqs" and "StartingPosition" in params:
+        raise errors.invalid("StartingPosition is not valid for SQS event sources.")
     for member in params:
         if member not in kind.options and member != "KMSKeyArn":
             raise errors.invalid(f"Unsupported {member} parameter for given event source mapping type.")
@@ -150,7 +153,7 @@ def _check_settings(kind: Kind, settings: Mapping[str, Any], source: str | None)
         if size > _FIFO_BATCH:
             raise errors.invalid(f"The maximum batch size of a FIFO queue is {_FIFO_BATCH}.")
         if window:
-            raise errors.invalid("Batching window is not supported for FIFO queues.")
+            raise errors.invalid("Batching window is not supported for FIFO queues")
     elif kind.name == "sqs" and size > _BATCH_WITHOUT_WINDOW and not window:
         raise errors.invalid(
             "Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10"
@@ -159,3 +162,18 @@ def _check_settings(kind: Kind, settings: Mapping[str, Any], source: str | None)
         raise errors.invalid("MaximumRecordAgeInSeconds is -1 or at least 60.")
     if "ScalingConfig" in settings and "ProvisionedPollerConfig" in settings:
         raise errors.invalid("ScalingConfig and ProvisionedPollerConfig cannot be used together.")
+    if kind.name == "sqs" and "ProvisionedPollerConfig" in settings:
+        _check_pollers(settings["ProvisionedPollerConfig"])
+
+
+def _check_pollers(config: Mapping[str, Any]) -> None:
+    """Those of a queue. The model has the lowest bounds of all kinds together, and a queue's own highest (10,000)."""
+    fewest, most = config.get("MinimumPollers", _MIN_POLLERS), config.get("MaximumPollers", _MAX_POLLERS)
+    if fewest < _MIN_POLLERS or most < _MIN_POLLERS:
+        raise errors.invalid(
+            f"MinimumPollers and MaximumPollers must be at least {_MIN_POLLERS} for Amazon SQS event source mappings."
+        )
+    if fewest > most:
+        raise errors.invalid("MinimumPollers must be less than or equal to MaximumPollers.")
+    if "PollerGroupName" in config:
+        raise errors.invalid("Unsupported PollerGroupName parameter for given event source mapping type.")

@@ -55,6 +55,11 @@ class EventSourceMapping:
         """The source has nothing left to do."""
         return self.state not in NEXT
 
+    @property
+    def is_read(self) -> bool:
+        """It is enabled, or will be."""
+        return self.state not in ("Disabling", "Disabled", "Deleting")
+
     def is_as(self, other: "EventSourceMapping | None") -> bool:
         """Nothing that a source would know of has changed."""
         return other is not None and replace(self, tags={}) == replace(other, tags={})
@@ -67,14 +72,22 @@ class EventSourceMapping:
 class EventSource(Protocol):
     """What a service that Lambda reads from does for its mappings. Errors it raises are answered to the caller."""
 
-    async def check(self, mapping: EventSourceMapping, function_timeout_s: int) -> None:
-        """Refuse a mapping: a source that is not there, an option the source does not act on. Nothing begins yet."""
+    async def check(self, mapping: EventSourceMapping, function_timeout_s: int, role: str) -> None:
+        """Refuse a mapping: a source that is not there, an option the source does not act on, a source that the
+        function's execution role may not read. Nothing begins yet.
+        """
+
+    async def check_timeout(self, mapping: EventSourceMapping, function_timeout_s: int) -> None:
+        """Refuse that the mapping's function be given so many seconds. A source that is not there does not mind."""
 
     async def begin(self, mapping: EventSourceMapping) -> None:
         """Read for the mapping, or go on with its changed settings. Returns when it does; may be called again."""
 
     async def end(self, mapping: EventSourceMapping) -> None:
         """Read no more for the mapping. Returns when what was under way is finished; may be called again."""
+
+    async def problem(self, mapping: EventSourceMapping) -> str | None:
+        """Why nothing is read for a mapping that is enabled, in words to be shown; None when it is."""
 
 
 class EventSources:
@@ -100,8 +113,8 @@ class EventSources:
         return self._sources[kind.name]
 
 
-def shown(of: EventSourceMapping) -> dict[str, Any]:
-    """The configuration as every operation answers it."""
+def shown(of: EventSourceMapping, problem: str | None = None) -> dict[str, Any]:
+    """The configuration as every operation answers it. `problem` is what its source has with it."""
     kind = KINDS[of.kind]
     answer: dict[str, Any] = {
         "UUID": of.uuid,
@@ -114,6 +127,7 @@ def shown(of: EventSourceMapping) -> dict[str, Any]:
     }
     if of.event_source_arn is not None:
         answer["EventSourceArn"] = of.event_source_arn
-    if kind.last_result is not None:
-        answer["LastProcessingResult"] = kind.last_result
+    result = problem or kind.last_result
+    if result is not None:
+        answer["LastProcessingResult"] = result
     return answer

@@ -1,4 +1,4 @@
-"""Settings of the Lambda room; house.py fills them from the configuration."""
+"""Settings of the Lambda room; `wiring/functions.py` fills them from the configuration."""
 
 import os
 import platform
@@ -28,8 +28,8 @@ class RolePermissions(Protocol):
 @dataclass(frozen=True, slots=True)
 class LambdaOptions:
     """`architectures` are those functions may ask for. `code_url_key` signs download links; a fresh one with each
-    process means that links end with it. `policies_enforced` makes S3 need a permission to invoke. `no_snapshots` is
-    what this machine lacks for SnapStart, None where it has all.
+    process means that links end with it. `no_snapshots` is what this
+    machine lacks for SnapStart, None where it has all.
     `url_domain` is the domain below which function URLs are hosts; `url_one_permission` asks their callers only for
     `lambda:InvokeFunctionUrl`, as AWS did until October 2025.
     `destinations` are the services that take deliveries about asynchronous events.
@@ -40,7 +40,6 @@ class LambdaOptions:
     code_url_key: bytes = field(default_factory=lambda: os.urandom(32), repr=False)
     code_storage_bytes: int = CODE_STORAGE_BYTES
     account_concurrency: int = ACCOUNT_CONCURRENCY
-    policies_enforced: bool = False
     no_snapshots: str | None = None
     url_domain: str | None = None
     url_one_permission: bool = False

@@ -1,4 +1,4 @@
-"""Resource policies: from AddPermission's arguments to a statement, and whether a statement lets S3 in. Pure."""
+"""Resource policies: from AddPermission's arguments to a statement, and from statements to a document. Pure."""
 
 import json
 import re
@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from bulb.core.errors import AwsError
-from bulb.identity.evaluation import Principal, Verdict, evaluate
 from bulb.identity.policy import check_resource_policy
 from bulb.services.lambda_ import errors
 from bulb.services.lambda_.model import Policy
@@ -119,14 +118,3 @@ def check_revision(policy: Policy | None, expected: str | None, read_with: str =
     """Raises PreconditionFailedException when the caller saw another policy."""
     if expected is not None and (policy is None or policy.revision_id != expected):
         raise errors.stale_revision(read_with)
-
-
-def allows_service(
-    policy: Policy | None, service: str, function_arn: str, source_arn: str, source_account: str
-) -> bool:
-    """May `service`, acting for `source_arn` of `source_account`, invoke the function as `function_arn`?"""
-    if policy is None:
-        return False
-    context = {"aws:sourcearn": source_arn, "aws:sourceaccount": source_account}
-    asking = Principal(service=service)
-    return evaluate(policy.statements, "lambda:InvokeFunction", function_arn, context, asking) is Verdict.ALLOW

@@ -7,6 +7,7 @@ A message with fewer or more fields than the pattern says does not match.
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
 from bulb.services.logs.comparisons import comparison
 
@@ -20,13 +21,7 @@ Field = Callable[[str], bool]
 
 def compile_fields(text: str) -> Callable[[str], bool]:
     """The test a space-delimited pattern is. Raises ValueError."""
-    if not text.endswith("]"):
-        raise ValueError(text)
-    parts = _parts(text[1:-1], ",")
-    names = [part.strip() for part in parts]
-    if names.count(_ELLIPSIS) > 1:
-        raise ValueError(text)
-    gap = names.index(_ELLIPSIS) if _ELLIPSIS in names else None
+    parts, gap = _shape(text)
     before = [_field(part) for part in parts[:gap]]
     after = [_field(part) for part in parts[gap + 1 :]] if gap is not None else []
 
@@ -40,6 +35,43 @@ def compile_fields(text: str) -> Callable[[str], bool]:
         )
 
     return matches
+
+
+@lru_cache(maxsize=256)
+def extractor(pattern: str) -> Callable[[str], dict[str, str]] | None:
+    """What finds the fields of a message that matches a space-delimited pattern, by the names that it gives them or
+    else by their numbers; None for other patterns.
+    """
+    text = pattern.strip()
+    if not text.startswith("["):
+        return None
+    parts, gap = _shape(text)
+    before = [_name(part) for part in parts[:gap]]
+    after = [_name(part) for part in parts[gap + 1 :]] if gap is not None else []
+
+    def extract(message: str) -> dict[str, str]:
+        fields = _fields(message)
+        between = [""] * (len(fields) - len(before) - len(after))
+        names = [*before, *between, *after]
+        return {name or str(number): value for number, (name, value) in enumerate(zip(names, fields, strict=True), 1)}
+
+    return extract
+
+
+def _shape(text: str) -> tuple[list[str], int | None]:
+    """The parts of a pattern, and which of them is the gap. Raises ValueError."""
+    if not text.endswith("]"):
+        raise ValueError(text)
+    parts = _parts(text[1:-1], ",")
+    names = [part.strip() for part in parts]
+    if names.count(_ELLIPSIS) > 1:
+        raise ValueError(text)
+    return parts, names.index(_ELLIPSIS) if _ELLIPSIS in names else None
+
+
+def _name(part: str) -> str:
+    match = _CONDITION.match(part)
+    return match[1] if match is not None else ""
 
 
 def _fields(message: str) -> list[str]:

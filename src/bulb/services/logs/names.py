@@ -8,7 +8,7 @@ from typing import Any
 from bulb.core.arn import parse_arn
 from bulb.core.calls import Call
 from bulb.core.errors import AwsError
-from bulb.telemetry.rows import GroupName
+from bulb.telemetry.buffer import GroupName
 
 _RESOURCE = "log-group:"
 

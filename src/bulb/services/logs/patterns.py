@@ -12,6 +12,7 @@ Terms are compared letter by letter. With any `?` term, the plain terms beside i
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
 from bulb.core.errors import AwsError
 from bulb.services.logs.field_patterns import compile_fields
@@ -25,6 +26,7 @@ _TERM = re.compile(
 _REGEXES = 2
 
 
+@lru_cache(maxsize=256)
 def compile_pattern(pattern: str) -> Matcher:
     """The test that `pattern` is. Raises AwsError InvalidParameterException for what is not a pattern."""
     text = pattern.strip()

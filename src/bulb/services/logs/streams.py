@@ -5,9 +5,9 @@ from typing import Any
 from bulb.core.arn import arn
 from bulb.core.calls import Answer, Call
 from bulb.services.logs.names import group_of, invalid, named, token, untoken
+from bulb.telemetry.buffer import GroupName
 from bulb.telemetry.log_store import LogStore
 from bulb.telemetry.model import Stream
-from bulb.telemetry.rows import GroupName
 
 _PAGE = 50
 

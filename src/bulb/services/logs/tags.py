@@ -3,8 +3,8 @@
 from bulb.core.calls import Answer, Call
 from bulb.core.errors import AwsError
 from bulb.services.logs.names import identified, named
+from bulb.telemetry.buffer import GroupName
 from bulb.telemetry.log_store import LogStore
-from bulb.telemetry.rows import GroupName
 
 _MOST_TAGS = 50
 

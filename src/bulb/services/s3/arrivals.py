@@ -1,12 +1,11 @@
 """What other rooms put into buckets: an object is written as a PUT would write it, with the events that causes."""
 
-from collections.abc import Callable
-
 from sqlalchemy import Connection
 
 from bulb.core.arn import parse_arn
 from bulb.core.errors import AwsError
 from bulb.core.ids import request_id
+from bulb.delivery.model import Finish, Refusal
 from bulb.services.s3.model import Content, Description, Origin, Write, principal_id
 from bulb.services.s3.store import S3Store
 from bulb.services.s3.store.change import Change
@@ -22,8 +21,8 @@ class Arrivals:
         self._store = store
         self._blobs = blobs
 
-    async def prepare(self, entry: Entry, now: float) -> Callable[[Connection], bool]:
-        """Put the bytes on disk. What is returned makes them an object, False when the bucket is not there."""
+    async def prepare(self, entry: Entry, now: float) -> Finish:
+        """Put the bytes on disk. What is returned makes them an object; it refuses when the bucket is not there."""
         received = await self._store.contents.receive(entry.payload, len(entry.payload))
         arn = parse_arn(entry.destination_arn)
         account = entry.attributes["account"]
@@ -39,14 +38,14 @@ class Arrivals:
             origin=origin,
         )
 
-        def finish(connection: Connection) -> bool:
+        def finish(connection: Connection) -> Refusal | None:
             try:
                 change = Change.begin(connection, self._blobs, write.bucket, origin)
-            except AwsError:
-                return False
+            except AwsError as error:
+                return Refusal("NO_RESOURCE", error.message)
             if change.bucket.account != account:
-                return False
+                return Refusal("NO_PERMISSIONS", f"The bucket {write.bucket} is of another account.")
             change.put(write)
-            return True
+            return None
 
         return finish

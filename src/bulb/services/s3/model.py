@@ -14,11 +14,13 @@ DEFAULT_CONTENT_TYPE = "binary/octet-stream"
 
 
 @dataclass(frozen=True, slots=True)
-class LambdaNotification:
-    """Call `function_arn` when one of `events` happens to a key that starts with `prefix` and ends with `suffix`."""
+class Notification:
+    """Tell `target_arn` (a function, queue or topic) when one of `events` happens to a key that starts with `prefix`
+    and ends with `suffix`.
+    """
 
     id: str
-    function_arn: str
+    target_arn: str
     events: tuple[str, ...]
     prefix: str = ""
     suffix: str = ""
@@ -26,15 +28,18 @@ class LambdaNotification:
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """A bucket. `versioning` is empty when it was never switched on."""
+    """A bucket. `versioning` is empty when it was never switched on; with `event_bridge` the default bus of its account
+    and region is told of every event.
+    """
 
     name: str
     account: str
     region: str
     created_at: float
     versioning: Versioning = ""
-    notifications: tuple[LambdaNotification, ...] = ()
+    notifications: tuple[Notification, ...] = ()
     tags: Tags = ()
+    event_bridge: bool = False
 
     @property
     def arn(self) -> str:
@@ -125,7 +130,8 @@ class Upload:
 class Origin:
     """Who asked for a change and when; it goes into the event the change causes.
 
-    `trace_header` is the chain of requests it was asked in: the event carries it on.
+    `trace_header` is the chain of requests it was asked in: the event carries it on. `requester` is the account of who
+    asked, empty where that is the bucket's.
     """
 
     request_id: str
@@ -134,6 +140,7 @@ class Origin:
     source_ip: str
     now: float
     trace_header: str | None = None
+    requester: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What this room needs from others; house.py introduces them."""
+"""What this room needs from others; `wiring/` introduces them."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -6,14 +6,19 @@ from typing import Protocol
 from bulb.core.calls import Call
 from bulb.core.errors import AwsError
 from bulb.core.ids import ACCOUNT_ID, DEFAULT_ACCOUNT
+from bulb.delivery.model import Finish
 from bulb.services.s3 import errors
+from bulb.storage.outbox import Entry
 
 
 class NotificationTargets(Protocol):
-    """Whoever knows the functions a bucket may call."""
+    """Whoever knows the functions, queues and topics a bucket may tell."""
 
-    async def refusal(self, bucket_arn: str, account: str, function_arn: str) -> str | None:
-        """Why S3 may not invoke `function_arn` on behalf of the bucket, or None when it may."""
+    async def prepare(self, entry: Entry, now: float) -> Finish:
+        """What delivers a test event to a queue or topic inside a transaction, or says why it was not taken.
+
+        A function gets none, it is only asked.
+        """
 
 
 @dataclass(frozen=True, slots=True)

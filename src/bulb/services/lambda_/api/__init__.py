@@ -61,7 +61,7 @@ class LambdaApi:
         """`callers` weighs the policies of who signs requests at function URLs; None where policies are only stored."""
         self._downloads = CodeDownloads(blobs, options.code_url_key, clock)
         attached = AttachedLayers(store, packages)
-        functions = FunctionOperations(store, activator, packages, self._downloads, attached, options)
+        functions = FunctionOperations(store, activator, packages, self._downloads, attached, sources, options)
         code = CodeOperations(store, activator, packages, attached, options)
         self.mapping_work = MappingWork(store, sources, clock)
         mappings = MappingOperations(store, sources, self.mapping_work)
@@ -69,7 +69,7 @@ class LambdaApi:
         streaming = StreamOperations(catalog, invoker, traces)
         tags = TagOperations(store)
         layers = LayerOperations(store, packages, self._downloads, options)
-        permissions = PermissionOperations(store, options.policies_enforced)
+        permissions = PermissionOperations(store)
         account = AccountOperations(store, allotments, options)
         code_signing = CodeSigningOperations(store)
         runtimes = RuntimeOperations(store)
@@ -100,7 +100,6 @@ class LambdaApi:
         for group in groups:
             self._add(group)
 
-        self.s3_may_invoke = permissions.s3_may_invoke
         self.policy_of = permissions.policy_of
         access = UrlAccess(callers, one_permission=options.url_one_permission)
         self.url_door = UrlDoor(UrlRegistry(store), access, catalog, invoker, traces, options.url_domain)

@@ -11,6 +11,7 @@ from bulb.services.lambda_.activation import Activator
 from bulb.services.lambda_.attached import AttachedLayers
 from bulb.services.lambda_.downloads import CodeDownloads
 from bulb.services.lambda_.event_configs import check_dead_letter, dead_letter_action
+from bulb.services.lambda_.mappings import EventSources
 from bulb.services.lambda_.model import LATEST, FunctionKey, FunctionRecord
 from bulb.services.lambda_.options import LambdaOptions
 from bulb.services.lambda_.packages import Packages
@@ -27,6 +28,7 @@ class FunctionOperations:
         packages: Packages,
         downloads: CodeDownloads,
         attached: AttachedLayers,
+        sources: EventSources,
         options: LambdaOptions,
     ) -> None:
         self._store = store
@@ -34,6 +36,7 @@ class FunctionOperations:
         self._packages = packages
         self._downloads = downloads
         self._attached = attached
+        self._sources = sources
         self._options = options
 
     async def create_function(self, call: Call) -> Answer:
@@ -121,6 +124,7 @@ class FunctionOperations:
         await self._check_role(params, current)
         if current is not None:
             await self._packages.check(current.definition.code)
+            await self._check_sources(key, params.get("Timeout"))
         if layers and current is not None:
             await self._attached.check_size(current.definition.code, layers)
             code_signing.check_deployable(await self._store.code_signing.of_function(key), key)
@@ -173,6 +177,18 @@ class FunctionOperations:
                 raise errors.invalid(
                     f"The provided execution role does not have permissions to call {name} on {service}"
                 )
+
+    async def _check_sources(self, key: FunctionKey, timeout_s: int | None) -> None:
+        """What `$LATEST` is fed by must leave it so much time. Raises InvalidParameterValueException."""
+        if timeout_s is None:
+            return
+        for mapping in await self._store.mappings.of_function(key):
+            source = self._sources.find(mapping.kind)
+            if source is None or not mapping.is_read:
+                continue
+            meant = await self._store.find_qualified(key, mapping.qualifier)
+            if meant is not None and meant.ref.version == LATEST:
+                await source.check_timeout(mapping, timeout_s)
 
     async def _find(self, call: Call) -> tuple[names.Target, FunctionRecord]:
         target = names.target(call)

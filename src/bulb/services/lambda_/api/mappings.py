@@ -8,7 +8,7 @@ from bulb.core.ids import request_id
 from bulb.services.lambda_ import errors, mapping_rules, names, paging, rules
 from bulb.services.lambda_.mapping_kinds import KINDS, kind_of
 from bulb.services.lambda_.mapping_work import MappingWork
-from bulb.services.lambda_.mappings import EventSourceMapping, EventSources, shown
+from bulb.services.lambda_.mappings import EventSource, EventSourceMapping, EventSources, shown
 from bulb.services.lambda_.store import LambdaStore
 
 MAX_PAGE = 100
@@ -42,13 +42,13 @@ class MappingOperations:
             settings=mapping_rules.new_settings(kind, params, uuid, call.now),
             tags=params.get("Tags", {}),
         )
-        await source.check(new, await self._timeout_s(new))
+        await self._check(source, new)
         await self._store.create(new, mapping_rules.check_unique)
         return self._begun(new)
 
     async def get_event_source_mapping(self, call: Call) -> Answer:
         """The mapping."""
-        return shown(_own(await self._store.find(call.params["UUID"]), call))
+        return await self._looked_at(_own(await self._store.find(call.params["UUID"]), call))
 
     async def list_event_source_mappings(self, call: Call) -> Answer:
         """A page of the account's mappings, at most 100; those of one source or one function if asked for."""
@@ -60,11 +60,11 @@ class MappingOperations:
             wanted["FunctionArn"] = names.target(call).arn
         after = paging.position(params.get("Marker"))
         every = await self._store.page(call.account, call.region, after[0] if after else "")
-        found = [item for item in map(shown, every) if wanted.items() <= item.items()]
+        found = [item for item in every if wanted.items() <= shown(item).items()]
         limit = min(params.get("MaxItems", MAX_PAGE), MAX_PAGE)
-        answer: Answer = {"EventSourceMappings": found[:limit]}
+        answer: Answer = {"EventSourceMappings": [await self._looked_at(item) for item in found[:limit]]}
         if len(found) > limit:
-            answer["NextMarker"] = paging.marker(found[limit - 1]["UUID"], "")
+            answer["NextMarker"] = paging.marker(found[limit - 1].uuid, "")
         return answer
 
     async def update_event_source_mapping(self, call: Call) -> Answer:
@@ -72,7 +72,9 @@ class MappingOperations:
         params = call.params
         current = _own(await self._store.find(params["UUID"]), call)
         after = _updated(current, call)
-        await self._sources.of(KINDS[current.kind]).check(after, await self._timeout_s(after))
+        # One that is not read needs nothing to be there: it can be disabled whatever is gone.
+        if after.is_read:
+            await self._check(self._sources.of(KINDS[current.kind]), after)
         changed = await self._store.change(
             current.uuid, lambda latest: _updated(_own(latest, call), call), mapping_rules.check_unique
         )
@@ -88,12 +90,19 @@ class MappingOperations:
 
         return self._begun(_own(await self._store.change(call.params["UUID"], decide), call))
 
-    async def _timeout_s(self, mapping: EventSourceMapping) -> int:
-        """The timeout of the mapping's function. Raises InvalidParameterValueException when there is none."""
+    async def _check(self, source: EventSource, mapping: EventSourceMapping) -> None:
+        """Raises InvalidParameterValueException when there is no such function, and what the source raises."""
         record = await self._functions.find_qualified(mapping.function, mapping.qualifier)
         if record is None:
             raise errors.invalid("Function does not exist")
-        return record.definition.timeout_s
+        await source.check(mapping, record.definition.timeout_s, record.definition.role)
+
+    async def _looked_at(self, mapping: EventSourceMapping) -> Answer:
+        """As it is now: whether it is read, its source knows."""
+        source = self._sources.find(mapping.kind)
+        if source is None or mapping.state != "Enabled":
+            return shown(mapping)
+        return shown(mapping, await source.problem(mapping))
 
     def _begun(self, mapping: EventSourceMapping) -> Answer:
         if not mapping.is_settled:

@@ -15,9 +15,8 @@ from bulb.services.lambda_.store import LambdaStore
 class PermissionOperations:
     """The operations on the policies of functions."""
 
-    def __init__(self, store: LambdaStore, enforced: bool) -> None:
+    def __init__(self, store: LambdaStore) -> None:
         self._store = store
-        self._enforced = enforced
 
     async def add_permission(self, call: Call) -> Answer:
         """One more statement, answered as JSON text."""
@@ -85,22 +84,6 @@ class PermissionOperations:
         target = names.function_of(function_arn)
         policy = await self._store.policies.find(target.key, target.qualifier) if target else None
         return {**policy.head, "Statement": list(policy.statements)} if policy else None
-
-    async def s3_may_invoke(self, bucket_arn: str, account: str, function_arn: str) -> str | None:
-        """Why S3 may not invoke `function_arn` for a bucket of `account`, or None when it may.
-
-        The function must exist. Its policy must let S3 in only where policies are enforced.
-        """
-        target = names.function_of(function_arn)
-        if target is None:
-            return "The ARN is not the ARN of a Lambda function"
-        if not await self._store.exists(target.key, target.qualifier):
-            return f"Function not found: {function_arn}"
-        if self._enforced:
-            policy = await self._store.policies.find(target.key, target.qualifier)
-            if not permissions.allows_service(policy, "s3.amazonaws.com", function_arn, bucket_arn, account):
-                return "The function's policy does not let s3.amazonaws.com invoke it for this bucket"
-        return None
 
     async def _read(self, target: names.Target) -> Answer:
         return _shown(await self._store.policies.find(target.key, target.qualifier))

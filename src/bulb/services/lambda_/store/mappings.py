@@ -49,6 +49,10 @@ class MappingStore:
 
         return await self._database.write(write)
 
+    async def of_function(self, key: FunctionKey) -> list[EventSourceMapping]:
+        """Those of one function, whatever version or alias they name."""
+        return await self._database.read(lambda connection: _of_function(connection, key))
+
     async def find(self, uuid: str) -> EventSourceMapping | None:
         """One, or None."""
         return await self._database.read(lambda connection: _find(connection, uuid))

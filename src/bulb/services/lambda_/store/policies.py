@@ -2,14 +2,15 @@
 
 import json
 from collections.abc import Callable
+from typing import NamedTuple
 
-from sqlalchemy import Connection, and_, delete, insert, select
+from sqlalchemy import Connection, and_, bindparam, delete, insert, select
 from sqlalchemy.sql.elements import ColumnElement
 
-from bulb.services.lambda_.model import POLICY_HEAD, FunctionKey, Policy
+from bulb.services.lambda_.model import LATEST, POLICY_HEAD, FunctionKey, Policy
 from bulb.services.lambda_.store.keys import UNQUALIFIED, function_exists, is_function, qualifier_exists
 from bulb.storage.database import Database
-from bulb.storage.schema.lambda_ import policies
+from bulb.storage.schema.lambda_ import functions, policies
 
 
 class PolicyStore:
@@ -45,6 +46,40 @@ class PolicyStore:
         changed = await self._database.write(write)
         self._changed(key)
         return changed
+
+
+class Guarded(NamedTuple):
+    """A function that is there, and the document of the policy that guards it under the name it was asked for by."""
+
+    policy: str | None
+
+
+def guarded(connection: Connection, key: FunctionKey, qualifier: str | None) -> Guarded | None:
+    """None where there is no such function, version or alias."""
+    if qualifier not in (None, LATEST) and not qualifier_exists(connection, key, qualifier):
+        return None
+    row = connection.execute(_GUARDED, {**key._asdict(), "under": qualifier or UNQUALIFIED}).first()
+    if row is None:
+        return None
+    if row.statements is None:
+        return Guarded(None)
+    # Joined as text: this is asked with every delivery, and what it means is kept by the text.
+    head = (_HEAD if row.head is None else row.head).strip()[1:-1]
+    return Guarded(f'{{{head}{"," if head.strip() else ""}"Statement":{row.statements}}}')
+
+
+_HEAD = json.dumps(dict(POLICY_HEAD))
+# Made once, because making a statement takes longer than running this one.
+_OWN = [column == functions.c[column.name] for column in (policies.c.account, policies.c.region, policies.c.name)]
+_GUARDED = (
+    select(policies.c.statements, policies.c.head)
+    .select_from(functions.outerjoin(policies, and_(*_OWN, policies.c.qualifier == bindparam("under"))))
+    .where(
+        functions.c.account == bindparam("account"),
+        functions.c.region == bindparam("region"),
+        functions.c.name == bindparam("name"),
+    )
+)
 
 
 def _is_policy(key: FunctionKey, qualifier: str | None) -> ColumnElement[bool]:

@@ -57,7 +57,10 @@ class Operations:
 
     def _origin(self, call: Call) -> Origin:
         caller = call.caller
-        return Origin(call.request_id, HOST_ID, caller.user_id, caller.source_ip, self._clock.now(), call.trace_header)
+        now = self._clock.now()
+        return Origin(
+            call.request_id, HOST_ID, caller.user_id, caller.source_ip, now, call.trace_header, caller.account
+        )
 
 
 def _deleted(marker: ObjectVersion, *, named: bool) -> AwsError:

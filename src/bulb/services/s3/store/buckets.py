@@ -1,13 +1,14 @@
 """Buckets: names are unique across all accounts and regions."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
 from bulb.core.errors import AwsError
 from bulb.services.s3 import errors
 from bulb.services.s3.listing import behind
-from bulb.services.s3.model import Bucket, LambdaNotification, Tags, Versioning
+from bulb.services.s3.model import Bucket, Notification, Tags, Versioning
 from bulb.services.s3.store import rows
 from bulb.services.s3.store.current import find
 from bulb.services.s3.store.uploads import discard
@@ -40,6 +41,7 @@ class BucketStore:
                     sequence=int(bucket.created_at * 1_000_000),
                     notifications=rows.notifications_json(bucket.notifications),
                     tags=rows.tags_json(bucket.tags),
+                    event_bridge=bucket.event_bridge,
                 )
             )
             return None
@@ -82,21 +84,34 @@ class BucketStore:
         """Switch versioning; it holds for writes from now on."""
         await self._change(name, versioning=versioning)
 
-    async def set_notifications(self, name: str, notifications: tuple[LambdaNotification, ...]) -> None:
-        """Replace what the bucket calls."""
-        await self._change(name, notifications=rows.notifications_json(notifications))
+    async def set_notifications(
+        self,
+        name: str,
+        notifications: tuple[Notification, ...],
+        event_bridge: bool,
+        check: Callable[[Connection], None],
+    ) -> None:
+        """Replace whom the bucket tells. `check` runs in the same transaction and may refuse by raising."""
+
+        def write(connection: Connection) -> None:
+            check(connection)
+            columns = {"notifications": rows.notifications_json(notifications), "event_bridge": event_bridge}
+            _replace(connection, name, columns)
+
+        await self._database.write(write)
 
     async def set_tags(self, name: str, tags: Tags) -> None:
         """Replace the bucket's tags."""
         await self._change(name, tags=rows.tags_json(tags))
 
     async def _change(self, name: str, **columns: str) -> None:
-        def write(connection: Connection) -> None:
-            changed = connection.execute(update(buckets).where(buckets.c.name == name).values(**columns))
-            if not changed.rowcount:
-                raise errors.no_such_bucket(name)
+        await self._database.write(lambda connection: _replace(connection, name, columns))
 
-        await self._database.write(write)
+
+def _replace(connection: Connection, name: str, columns: Mapping[str, Any]) -> None:
+    changed = connection.execute(update(buckets).where(buckets.c.name == name).values(**columns))
+    if not changed.rowcount:
+        raise errors.no_such_bucket(name)
 
 
 def _not_empty(name: str, *, versions: bool) -> AwsError:

@@ -10,7 +10,7 @@ from typing import Self
 
 from sqlalchemy import Connection
 
-from bulb.services.s3 import events, filters
+from bulb.services.s3 import bus, events, filters
 from bulb.services.s3.conditions import check_write
 from bulb.services.s3.model import (
     NULL_VERSION,
@@ -91,22 +91,19 @@ class Change:
         return Removed(removal.version_id, gone.is_delete_marker)
 
     def announce(self, event: str, version: ObjectVersion) -> None:
-        """Put the event into the outbox, once for each configuration that asks for it."""
+        """Put the event into the outbox, once for each configuration that asks for it and once for the bus."""
         for notification in filters.matching(self.bucket.notifications, event, version.key):
-            outbox.add(
-                self.connection,
-                destination_arn=notification.function_arn,
-                payload=events.document(
-                    events.Happening(event, self.sequence, notification.id), self.bucket, version, self.origin
-                ),
-                attributes={
-                    "source": "s3",
-                    "source_arn": self.bucket.arn,
-                    "account": self.bucket.account,
-                    "trace_header": self.origin.trace_header,
-                },
-                now=self.origin.now,
-            )
+            happening = events.Happening(event, self.sequence, notification.id)
+            document = events.document(happening, self.bucket, version, self.origin)
+            self._tell(notification.target_arn, document, f"{event} {version.key}")
+        if self.bucket.event_bridge:
+            happening = events.Happening(event, self.sequence)
+            document = bus.document(happening, self.bucket, version, self.origin)
+            self._tell(bus.default_bus(self.bucket), document, f"{event} {version.key}")
+
+    def _tell(self, target_arn: str, document: bytes, about: str) -> None:
+        attributes = events.attributes(self.bucket, self.origin, about)
+        outbox.add(self.connection, target_arn, document, attributes, self.origin.now)
 
     def _mark_deleted(self, key: str, current: ObjectVersion | None) -> Removed:
         marker = ObjectVersion(

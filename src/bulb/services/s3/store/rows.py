@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 from sqlalchemy import RowMapping
 
-from bulb.services.s3.model import Bucket, Checksum, Description, LambdaNotification, ObjectVersion, Part, Tags, Upload
+from bulb.services.s3.model import Bucket, Checksum, Description, Notification, ObjectVersion, Part, Tags, Upload
 
 
 def to_json(value: Any) -> str:
@@ -24,13 +24,13 @@ def tags_of(text: str) -> Tags:
     return tuple((key, value) for key, value in orjson.loads(text))
 
 
-def notifications_json(notifications: tuple[LambdaNotification, ...]) -> str:
+def notifications_json(notifications: tuple[Notification, ...]) -> str:
     """Notifications as a JSON list."""
     return to_json(
         [
             {
                 "id": each.id,
-                "arn": each.function_arn,
+                "arn": each.target_arn,
                 "events": each.events,
                 "prefix": each.prefix,
                 "suffix": each.suffix,
@@ -43,7 +43,7 @@ def notifications_json(notifications: tuple[LambdaNotification, ...]) -> str:
 def bucket_of(row: RowMapping) -> Bucket:
     """A row of `s3_buckets`."""
     notifications = tuple(
-        LambdaNotification(each["id"], each["arn"], tuple(each["events"]), each["prefix"], each["suffix"])
+        Notification(each["id"], each["arn"], tuple(each["events"]), each["prefix"], each["suffix"])
         for each in orjson.loads(row["notifications"])
     )
     return Bucket(
@@ -54,6 +54,7 @@ def bucket_of(row: RowMapping) -> Bucket:
         versioning=row["versioning"],
         notifications=notifications,
         tags=tags_of(row["tags"]),
+        event_bridge=row["event_bridge"],
     )
 
 
