@@ -98,7 +98,7 @@ def test_s3_streams_both_ways(url: str, services: dict[str, Any]) -> None:
 def test_s3_bucket_in_the_host_name(url: str, services: dict[str, Any]) -> None:
     place = urlsplit(url)
     for host in (f"photos.s3.localhost.localstack.cloud:{place.port}", "photos.s3.us-west-2.amazonaws.com"):
-        connection = http.client.HTTPConnection(str(place.hostname), place.port, timeout=10)
+        connection = http.client.HTTPConnection(str(place.hostname), place.port, timeout=30)
         connection.request("GET", "/?list-type=2", headers={"Host": host})
         answer = connection.getresponse()
         assert (answer.status, b"<Name>photos</Name>" in answer.read()) == (200, True)
@@ -171,7 +171,7 @@ def test_plain_routes(url: str) -> None:
         with urlopen(url + path) as answer:
             assert answer.read() == f"hello {path}".encode()
     place = urlsplit(url)
-    connection = http.client.HTTPConnection(str(place.hostname), place.port, timeout=10)
+    connection = http.client.HTTPConnection(str(place.hostname), place.port, timeout=30)
     connection.request("GET", "/_bulb/nothing")
     assert connection.getresponse().status == 404
     connection.close()

@@ -93,7 +93,7 @@ def test_malformed_requests_are_refused_in_shape(url: str, case: tuple[str, str,
 
 def ask(url: str, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, Any], bytes]:
     place = urlsplit(url)
-    connection = http.client.HTTPConnection(str(place.hostname), place.port, timeout=10)
+    connection = http.client.HTTPConnection(str(place.hostname), place.port, timeout=30)
     try:
         connection.request(method, path, body=body or None, headers=headers)
         response = connection.getresponse()

@@ -187,6 +187,7 @@ class Gateway:
             headers=headers,
             base_url=f"{request.scheme}://{headers.get('host', 'localhost')}",
             trace_header=headers.get("x-amzn-trace-id"),
+            leaving=exchange.request.leaving,
         )
 
     async def _check_constraints(self, exchange: Exchange) -> None:

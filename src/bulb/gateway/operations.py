@@ -14,6 +14,8 @@ from bulb.wire.hosts import effective_path
 
 # Not in S3's model: the upload of an HTML form (AWS documents it as "POST Object").
 POST_OBJECT = "PostObject"
+# What links in notifications do: the token, or the subscription's ARN, is in the link, and nobody signs it.
+_LINKED = frozenset({("sns", "ConfirmSubscription"), ("sns", "Unsubscribe")})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ class OperationTable:
             streams,
             checked_body=is_s3 or streams,
             may_be_gzip="requestcompression" in described.document,
-            unsigned=described.document.get("authtype") == "none",
+            unsigned=described.document.get("authtype") == "none" or (service, operation) in _LINKED,
         )
 
 
