@@ -1,5 +1,6 @@
 """A running server: opening the house and its front door, and closing them."""
 
+import asyncio
 import os
 from collections.abc import Mapping
 
@@ -7,7 +8,6 @@ from bulb.config import Config
 from bulb.core.clock import Clock, SystemClock
 from bulb.core.errors import BulbError
 from bulb.core.facts import Facts
-from bulb.delivery.relay import Destination
 from bulb.house import House
 from bulb.http.server import HttpServer, serve_tcp
 from bulb.sandbox.model import Rung
@@ -58,8 +58,7 @@ class Bulb:
 
     async def drain(self, seconds: float) -> None:
         """Accept nothing more, and wait up to `seconds` for what is under way."""
-        await self._house.events.stop()
-        await self._server.drain(seconds)
+        await asyncio.gather(self._house.drain(seconds), self._server.drain(seconds))
 
     async def close(self) -> None:
         """Stop; nothing is left running and nothing accepted is lost."""
@@ -67,14 +66,9 @@ class Bulb:
         await self._house.close()
 
 
-async def open_bulb(
-    config: Config, clock: Clock | None = None, destinations: Mapping[str, Destination] | None = None
-) -> Bulb:
-    """Start a server; it answers when this returns. Raises BulbError, saying why, when it cannot.
-
-    `destinations` are services of others, by the name in their ARNs, that take what is told of asynchronous events.
-    """
-    house = House(config, clock or SystemClock(), destinations or {})
+async def open_bulb(config: Config, clock: Clock | None = None) -> Bulb:
+    """Start a server; it answers when this returns. Raises BulbError, saying why, when it cannot."""
+    house = House(config, clock or SystemClock())
     try:
         await house.open()
         try:
@@ -82,7 +76,7 @@ async def open_bulb(
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or error
             raise BulbError(f"cannot listen on {config.host}:{config.port}: {reason}") from error
-        house.endpoint_port = server.port
+        house.serve(server.port)
         return Bulb(house, server)
     except BaseException:
         await house.close()

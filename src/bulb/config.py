@@ -76,6 +76,7 @@ class Config:
     begin in a second for each of these, `scaling_rate` how many environments of one function may be started in ten
     seconds; with 0 there is no such limit.
     `stream_bandwidth` is how many MB a second a streamed response may have after its first 6 MB; with 0 any.
+    `journal_days` is how long the journal remembers an event after it ended; with 0 there is no journal.
     `interpreters` maps a runtime (`python3.12`) to the executable that runs it, whatever its version.
     """
 
@@ -98,6 +99,7 @@ class Config:
     request_rate: float = 10.0
     scaling_rate: float = 1000.0
     stream_bandwidth: float = 2.0
+    journal_days: float = 7.0
     access_log: bool = False
     interpreters: Mapping[str, str] = field(default_factory=dict)
     surroundings: Surroundings = Surroundings()

@@ -2,9 +2,10 @@
 
 from collections.abc import Awaitable, Callable
 
-from bulb.core.clock import Clock
 from bulb.core.errors import AwsError, BulbError
-from bulb.core.facts import DeliveryFailed, Facts, FunctionRef
+from bulb.core.facts import FunctionRef
+from bulb.delivery.handing import Handing
+from bulb.delivery.model import Finish
 from bulb.environments.model import FunctionSpec
 from bulb.environments.snapshots import Snapshots
 from bulb.services import lambda_
@@ -33,29 +34,19 @@ class VersionSnapshots:
 
 
 class S3Targets:
-    """Introduces S3, which asks whether it may invoke, to Lambda, which knows."""
+    """Introduces S3, which is about to tell somebody for the first time, to those it will tell."""
 
-    def __init__(self, functions: lambda_.LambdaApi) -> None:
+    def __init__(self, functions: lambda_.Arrivals, handing: Callable[[], Handing]) -> None:
         self._functions = functions
+        self._handing = handing
 
-    async def refusal(self, bucket_arn: str, account: str, function_arn: str) -> str | None:
-        """Why a bucket may not invoke a function, None when it may."""
-        return await self._functions.s3_may_invoke(bucket_arn, account, function_arn)
+    async def prepare(self, entry: Entry, now: float) -> Finish:
+        """What delivers a test inside a transaction; a function is only asked whether it would take it."""
+        if entry.destination_arn.startswith(_FUNCTIONS):
+            return lambda connection: self._functions.check(connection, entry)
+        handing = self._handing()
+        finish = (await handing.prepare([entry], now)).get(entry.id)
+        return lambda connection: handing.deliver(connection, entry, finish, now)
 
 
-class LostDeliveries:
-    """Introduces the relay, which tells of what nobody takes, to who listens to facts."""
-
-    def __init__(self, facts: Facts, clock: Clock) -> None:
-        self._facts = facts
-        self._clock = clock
-
-    def tell(self, entry: Entry) -> None:
-        """Of what a service's own change caused there is nothing more to say than the server's log does."""
-        about = entry.attributes
-        if "kind" in about:
-            self._facts.emit(
-                DeliveryFailed(
-                    about["source_arn"], about["request_id"], self._clock.now(), about["kind"], entry.destination_arn
-                )
-            )
+_FUNCTIONS = "arn:aws:lambda:"
