@@ -9,6 +9,11 @@ from pathlib import Path
 from tests.support.waiting import until
 
 SECONDS = 60
+# `python -m bulb`, also where a shell that started the tests in the background has them ignore Ctrl-C.
+_HEED_INTERRUPTS = (
+    "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    "runpy.run_module('bulb', run_name='__main__', alter_sys=True)"
+)
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -38,7 +43,10 @@ class Background:
         self._file = output
         with output.open("wb") as into:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "bulb", *arguments], stdout=into, stderr=subprocess.STDOUT, env=environment()
+                [sys.executable, "-c", _HEED_INTERRUPTS, *arguments],
+                stdout=into,
+                stderr=subprocess.STDOUT,
+                env=environment(),
             )
 
     def output(self) -> str:
@@ -75,4 +83,4 @@ def left_over(pid: int) -> list[str]:
 
 def nothing_left(pid: int) -> None:
     """Fails the test unless all of it is gone within a moment."""
-    until(lambda: not left_over(pid), f"the children and cgroups of {pid} gone", seconds=10)
+    until(lambda: not left_over(pid), f"the children and cgroups of {pid} gone", seconds=30)

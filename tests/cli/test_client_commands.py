@@ -1,5 +1,6 @@
 """The commands that are clients, against a real server."""
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -109,9 +110,9 @@ def test_an_event_is_accepted_and_run(server: Process) -> None:
 def test_follow_shows_a_line_while_the_function_runs_and_ends_quietly(server: Process, tmp_path: Path) -> None:
     create(server.client("lambda"), "slow", SLOW, Timeout=60)
     follower = Background(tmp_path / "followed", "logs", "slow", "--follow", "--endpoint", server.url)
-    call = Background(tmp_path / "answer", "invoke", "slow", '{"seconds": 8}', "--endpoint", server.url)
+    call = Background(tmp_path / "answer", "invoke", "slow", '{"seconds": 20}', "--endpoint", server.url)
     try:
-        until(lambda: "in the middle" in follower.output(), "the line", seconds=8)
+        until(lambda: "in the middle" in follower.output(), "the line", seconds=18)
         assert call.output() == "", "the line came only after the answer"
         assert "\x1b" not in follower.output()
         assert follower.interrupt() == 130
@@ -163,6 +164,32 @@ def test_env_makes_the_aws_cli_work(server: Process) -> None:
     )
     assert ran.returncode == 0, ran.stderr
     assert json.loads(ran.stdout)["Account"] == "111122223333"
+
+
+def test_env_makes_the_aws_cli_find_queues(server: Process) -> None:
+    """Version 1 of the AWS CLI takes SQS's endpoint for queue.amazonaws.com, whatever AWS_ENDPOINT_URL says."""
+    script = f"""
+        set -e
+        eval "$(bulb env --endpoint {server.url})"
+        url=$(aws sqs create-queue --queue-name by-cli --attributes VisibilityTimeout=5 --query QueueUrl --output text)
+        aws --region us-east-1 sqs send-message --queue-url "$url" --message-body "a  b" --query MD5OfMessageBody
+        aws sqs receive-message --queue-url "$url" --attribute-names All
+        aws sts get-caller-identity --query Account
+    """
+    ran = subprocess.run(
+        ["sh", "-c", script], capture_output=True, text=True, env=environment(), timeout=4 * SECONDS, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert f'"{hashlib.md5(b"a  b").hexdigest()}"' in ran.stdout
+    assert '"Body": "a  b"' in ran.stdout
+    assert '"ApproximateReceiveCount": "1"' in ran.stdout
+    assert ran.stdout.rstrip().endswith('"000000000000"')
+
+
+def test_env_for_fish_has_no_function() -> None:
+    assert "aws()" in bulb("env", "--shell", "/bin/zsh").stdout
+    ran = bulb("env", "--shell", "/usr/bin/fish")
+    assert all(line.startswith("export ") for line in ran.stdout.splitlines())
 
 
 @pytest.mark.parametrize("arguments", [("invoke", "nobody"), ("logs", "nobody")])

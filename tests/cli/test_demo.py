@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import bulb
+from tests.support.waiting import until
 
 
 def test_the_demo_makes_three_thumbnails_and_leaves_nothing(tmp_path: Path) -> None:
@@ -17,9 +18,12 @@ def test_the_demo_makes_three_thumbnails_and_leaves_nothing(tmp_path: Path) -> N
     for part in ("START RequestId", "REPORT RequestId", "Cold: ", "Warm: ", "list price", "Nothing is left running."):
         assert part in ran.stdout
     assert list(tmp_path.iterdir()) == []
-    running = [p for p in Path("/proc").glob("[0-9]*/cmdline") if str(tmp_path).encode() in _read(p)]
-    assert running == []
+    until(lambda: not _running(tmp_path), "the end of its processes")
     assert [line for line in Path("/proc/self/mounts").read_text().splitlines() if str(tmp_path) in line] == []
+
+
+def _running(folder: Path) -> list[Path]:
+    return [path for path in Path("/proc").glob("[0-9]*/cmdline") if str(folder).encode() in _read(path)]
 
 
 def _read(path: Path) -> bytes:

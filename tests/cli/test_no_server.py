@@ -7,7 +7,15 @@ import pytest
 
 from tests.cli.command import bulb
 
-CLIENTS = [("status",), ("bill",), ("invoke", "any"), ("logs", "any"), ("logs", "any", "--follow")]
+CLIENTS = [
+    ("status",),
+    ("bill",),
+    ("events",),
+    ("events", "-f"),
+    ("invoke", "any"),
+    ("logs", "any"),
+    ("logs", "any", "--follow"),
+]
 
 
 @pytest.mark.parametrize("arguments", CLIENTS, ids=" ".join)
@@ -30,7 +38,7 @@ def test_an_address_that_is_none(arguments: tuple[str, ...]) -> None:
     assert len(ran.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize("arguments", [("status",), ("bill",)], ids=" ".join)
+@pytest.mark.parametrize("arguments", [("status",), ("bill",), ("events",)], ids=" ".join)
 def test_something_else_answers(arguments: tuple[str, ...]) -> None:
     class Other(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -5,16 +5,19 @@ them, else it is on the default port. Whatever goes wrong on the way becomes one
 """
 
 import contextlib
+import functools
 import http.client
 import json
 import os
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import boto3
 import click
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
@@ -43,8 +46,14 @@ def endpoint_url(given: str | None) -> str:
 
 def _profile() -> dict[str, Any]:
     with _sentences(""):
-        settings: dict[str, Any] = Session().get_scoped_config()
+        settings: dict[str, Any] = _session().get_scoped_config()
         return settings
+
+
+@functools.cache
+def _session() -> Session:
+    """The one of this command: it reads the models that its clients share once."""
+    return Session()
 
 
 @contextlib.contextmanager
@@ -56,7 +65,7 @@ def aws(service: str, endpoint: str | None, **settings: Any) -> Iterator[Any]:
     """
     url = endpoint_url(endpoint)
     with _sentences(url):
-        session = Session()
+        session = _session()
         known = session.get_credentials() is not None
         yield boto3.session.Session(botocore_session=session).client(
             service,
@@ -84,18 +93,62 @@ def _sentences(url: str) -> Iterator[None]:
         raise BulbError(str(error)) from error
 
 
-def page(path: str, endpoint: str | None) -> Any:
-    """One of the server's own JSON pages. Raises BulbError when no Bulb answers there."""
+def page(path: str, endpoint: str | None, *, wait_s: float = 0.0, sign_for: str | None = None) -> Any:
+    """One of the server's own JSON pages, which may take `wait_s` by intent; `sign_for` is a service, for pages that
+    ask who is there. Raises BulbError when no Bulb answers, or when it refuses.
+    """
+    return _asked(path, endpoint, None, 10 + wait_s, sign_for, json.load)
+
+
+def tell(path: str, document: bytes, endpoint: str | None, *, sign_for: str) -> None:
+    """Have one of the server's own pages accept a document. Raises BulbError as `page` does."""
+    _asked(path, endpoint, document, 60, sign_for, lambda answer: None)
+
+
+def _asked(
+    path: str,
+    endpoint: str | None,
+    document: bytes | None,
+    timeout_s: float,
+    sign_for: str | None,
+    read: Callable[[Any], Any],
+) -> Any:
     url = endpoint_url(endpoint)
+    headers = _signature(url + path, document, sign_for)
+    if document is not None:
+        headers["Content-Type"] = "application/json"
+    request = urllib.request.Request(url + path, document, headers)  # noqa: S310 - endpoint_url checked the scheme
     try:
-        with urllib.request.urlopen(url + path, timeout=10) as answer:  # noqa: S310 - endpoint_url checked the scheme
-            return json.load(answer)
+        with urllib.request.urlopen(request, timeout=timeout_s) as answer:  # noqa: S310 - as above
+            return read(answer)
     except urllib.error.HTTPError as error:
-        raise BulbError(f"{url}{path} answered {error.code}: is this a Bulb?") from error
+        raise BulbError(_said(error) or f"{url}{path} answered {error.code}: is this a Bulb?") from error
     except (ValueError, http.client.HTTPException) as error:
         raise BulbError(f"what answers at {url} is not a Bulb") from error
     except OSError as error:
         raise _nobody_there(url) from error
+
+
+def _signature(url: str, document: bytes | None, service: str | None) -> dict[str, str]:
+    """The headers that say who asks; none for who has no credentials, or need not say."""
+    session = _session()
+    credentials = session.get_credentials() if service is not None else None
+    if credentials is None:
+        return {}
+    request = AWSRequest("GET" if document is None else "POST", url, data=document)
+    region = session.get_config_variable("region") or "us-east-1"
+    SigV4Auth(credentials, service, region).add_auth(request)
+    return dict(request.headers.items())
+
+
+def _said(error: urllib.error.HTTPError) -> str | None:
+    """The sentence of a page that refused."""
+    try:
+        said = json.load(error)
+    except (ValueError, OSError, http.client.HTTPException):
+        return None
+    message = said.get("message") if isinstance(said, dict) else None
+    return message if isinstance(message, str) else None
 
 
 def _nobody_there(url: str) -> BulbError:

@@ -16,6 +16,8 @@ _COMMANDS = {
     "demo": "Upload a picture to a throw-away server and watch it become three thumbnails.",
     "invoke": "Invoke a function and print its answer.",
     "logs": "Print a function's log.",
+    "events": "Which events came in, what they triggered and how it ended.",
+    "dlq": "Dead letters: list, show, send back.",
     "bill": "What each function would have cost at list price.",
 }
 

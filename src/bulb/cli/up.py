@@ -85,6 +85,11 @@ DRAIN_S = 30.0
     help="MB a second of a streamed response after its first 6 MB; 0 for no limit.  [default: 2]",
 )
 @click.option(
+    "--journal-days",
+    type=float,
+    help="Days that `bulb events` can look back, for 100,000 events at most; 0 keeps no journal.  [default: 7]",
+)
+@click.option(
     "--access-log/--no-access-log", default=None, help="One line per request on standard error.  [default: no]"
 )
 def command(**flags: Any) -> None:

@@ -35,8 +35,9 @@ def throw_away_server() -> Iterator[tuple[str, str]]:
 
 def _first_line(server: subprocess.Popen[bytes]) -> str:
     assert server.stdout is not None
-    ready, _, _ = select.select([server.stdout], [], [], _START_S)
-    return server.stdout.readline().decode().strip() if ready else ""
+    line = select.poll()  # Not select(): whoever calls may hold more descriptors than that can name.
+    line.register(server.stdout, select.POLLIN)
+    return server.stdout.readline().decode().strip() if line.poll(_START_S * 1000) else ""
 
 
 def _stop(server: subprocess.Popen[bytes]) -> None:
