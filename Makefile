@@ -28,8 +28,9 @@ demo: install ## Upload a picture, watch it become three thumbnails
 run: install ## Leave a server up, with its data in ./bulb-data
 	$(BIN)/bulb up --data bulb-data
 
+# Four workers on two cores: much of what the tests do is wait.
 test: install ## Run every test
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: install ## Format, lint, types and layers; changes nothing
 	$(BIN)/ruff format --check .

@@ -52,7 +52,7 @@ class Function:
     def __init__(self, aws: Any, name: str, source: str = OBEDIENT, **settings: Any) -> None:
         self.aws = aws
         self.name = name
-        functions.create(aws, name, source, **{"MemorySize": 512, "Timeout": 5, **settings})
+        functions.create(aws, name, source, **{"MemorySize": 512, "Timeout": 15, **settings})
 
     def call(self, event: Any) -> Ending:
         """Invoke it; a function error is an ending like any other."""

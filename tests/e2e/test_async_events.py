@@ -5,17 +5,21 @@ import json
 import re
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from sqlalchemy import Connection
 
-from bulb.core.facts import AsyncEventDropped, AsyncEventReceived, InvocationFinished, InvocationStarted
-from bulb.storage.outbox import Entry
+from bulb.core.facts import (
+    AsyncEventDropped,
+    AsyncEventReceived,
+    AsyncEventTried,
+    InvocationFinished,
+    InvocationStarted,
+)
 from tests.support.bulb import Running, running_bulb
 from tests.support.functions import create, invoke
+from tests.support.queues import Queue
 from tests.support.waiting import until
 
 SQS = "arn:aws:sqs:us-east-1:000000000000"
@@ -35,31 +39,10 @@ TELLING = """
 """
 
 
-@dataclass
-class Queues:
-    """Stands for Amazon SQS: takes what the relay hands on, in the relay's transaction."""
-
-    entries: list[Entry] = field(default_factory=list)
-
-    def __call__(self, connection: Connection, entry: Entry, now: float) -> bool:
-        self.entries.append(entry)
-        return True
-
-    def of(self, queue: str) -> list[Entry]:
-        return [entry for entry in self.entries if entry.destination_arn == f"{SQS}:{queue}"]
-
-    def first(self, queue: str) -> Entry:
-        return until(lambda: self.of(queue), f"something in {queue}")[0]
-
-
-QUEUES = Queues()
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("events") / "data"
-    destinations = {"sqs": QUEUES, "sns": QUEUES, "events": QUEUES}
-    with running_bulb(folder, destinations=destinations, stock=1) as running:
+    with running_bulb(folder, stock=1) as running:
         running.client("s3").create_bucket(Bucket="runs")
         yield running
 
@@ -86,6 +69,7 @@ def test_failures_are_retried_as_often_as_configured_and_then_told_twice(
     server: Running, aws: Any, retries: int
 ) -> None:
     name = f"retried-{retries}"
+    told, dead = Queue.make(server, name), Queue.make(server, f"{name}-dead")
     create(aws, name, TELLING, DeadLetterConfig={"TargetArn": f"{SQS}:{name}-dead"}, Timeout=20)
     aws.put_function_event_invoke_config(
         FunctionName=name,
@@ -102,12 +86,12 @@ def test_failures_are_retried_as_often_as_configured_and_then_told_twice(
             server, InvocationFinished, request_id, attempt - 1
         )
         assert delay - 0.01 <= waited <= delay + 30
-    told, dead = QUEUES.first(name), QUEUES.first(f"{name}-dead")
+    record, letter = told.next()["Body"], dead.next()
     assert runs(server, name, "x") == [request_id] * (retries + 1), "the same id each time"
-    timestamp = json.loads(told.payload)["timestamp"]
+    timestamp = json.loads(record)["timestamp"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", timestamp)
     assert (
-        server.as_inside(told.payload.decode())
+        server.as_inside(record)
         == f'{{"version":"1.0","timestamp":"{timestamp}","requestContext":{{"requestId":"{request_id}",'
         f'"functionArn":"{ARN}:{name}:$LATEST","condition":"RetriesExhausted","approximateInvokeCount":{retries + 1}}},'
         '"requestPayload":{"id": "x", "fail": true},'
@@ -116,14 +100,17 @@ def test_failures_are_retried_as_often_as_configured_and_then_told_twice(
         '"stackTrace": ["  File \\"/var/task/app.py\\", line 9, in handler\\n'
         '    raise ValueError(\\"as asked\\")\\n"]}}'
     )
-    assert dead.payload == json.dumps(payload).encode()
-    attributes = {key: value["StringValue"] for key, value in dead.attributes["message_attributes"].items()}
-    assert attributes == {"RequestID": request_id, "ErrorCode": "200", "ErrorMessage": "as asked"}
-    assert len(QUEUES.of(name)) == len(QUEUES.of(f"{name}-dead")) == 1
+    assert letter["Body"] == json.dumps(payload)
+    assert letter["MessageAttributes"] == {
+        "RequestID": {"DataType": "String", "StringValue": request_id},
+        "ErrorCode": {"DataType": "Number", "StringValue": "200"},
+        "ErrorMessage": {"DataType": "String", "StringValue": "as asked"},
+    }
+    assert told.all() == dead.all() == []
     heard = [fact for fact in server.facts if getattr(fact, "request_id", None) == request_id]
     assert [type(fact) for fact in heard] == [
         AsyncEventReceived,
-        *[InvocationStarted, InvocationFinished] * (retries + 1),
+        *[InvocationStarted, InvocationFinished, AsyncEventTried] * (retries + 1),
         AsyncEventDropped,
     ]
     assert {fact.status for fact in heard if isinstance(fact, InvocationFinished)} == {"error"}
@@ -152,6 +139,7 @@ def at(server: Running, kind: type[InvocationStarted] | type[InvocationFinished]
 
 
 def test_success_is_told_to_another_function_and_that_ones_end_too(server: Running, aws: Any) -> None:
+    last = Queue.make(server, "end")
     create(aws, "last", "def handler(event, context):\n    return event['requestContext']['condition']")
     create(aws, "first", "def handler(event, context):\n    return event")
     for name, target in (("first", f"{ARN}:last"), ("last", f"{SQS}:end")):
@@ -159,7 +147,7 @@ def test_success_is_told_to_another_function_and_that_ones_end_too(server: Runni
             FunctionName=name, DestinationConfig={"OnSuccess": {"Destination": target}}
         )
     send(aws, "first", {"n": 1})
-    end = json.loads(QUEUES.first("end").payload)
+    end = json.loads(last.next()["Body"])
     assert end["requestContext"]["functionArn"] == f"{ARN}:last:$LATEST"
     assert end["requestContext"]["condition"] == "Success"
     assert end["responsePayload"] == "Success"
@@ -187,26 +175,25 @@ def test_failures_are_written_to_a_bucket(server: Running, aws: Any) -> None:
 
 
 def test_nothing_reserved_ends_events_at_once(server: Running, aws: Any) -> None:
+    stopped, dead = Queue.make(server, "stopped"), Queue.make(server, "stopped-dead")
     create(aws, "stopped", "def handler(event, context): pass", DeadLetterConfig={"TargetArn": f"{SQS}:stopped-dead"})
     aws.put_function_concurrency(FunctionName="stopped", ReservedConcurrentExecutions=0)
     aws.put_function_event_invoke_config(
         FunctionName="stopped", DestinationConfig={"OnFailure": {"Destination": f"{SQS}:stopped"}}
     )
     request_id = send(aws, "stopped", {"n": 1})
-    told = QUEUES.first("stopped")
-    timestamp = json.loads(told.payload)["timestamp"]
-    assert (
-        told.payload
-        == (
-            f'{{"version":"1.0","timestamp":"{timestamp}","requestContext":{{"requestId":"{request_id}","functionArn":'
-            f'"{ARN}:stopped:$LATEST","condition":"ZeroReservedConcurrency","approximateInvokeCount":0}},'
-            '"requestPayload":{"n": 1}}'
-        ).encode()
+    told = stopped.next()["Body"]
+    timestamp = json.loads(told)["timestamp"]
+    assert told == (
+        f'{{"version":"1.0","timestamp":"{timestamp}","requestContext":{{"requestId":"{request_id}","functionArn":'
+        f'"{ARN}:stopped:$LATEST","condition":"ZeroReservedConcurrency","approximateInvokeCount":0}},'
+        '"requestPayload":{"n": 1}}'
     )
-    assert QUEUES.first("stopped-dead").attributes["message_attributes"]["ErrorCode"]["StringValue"] == "429"
+    assert dead.next()["MessageAttributes"]["ErrorCode"]["StringValue"] == "429"
 
 
 def test_events_of_an_alias_follow_the_rules_of_the_alias(server: Running, aws: Any) -> None:
+    of_alias, of_latest = Queue.make(server, "of-alias"), Queue.make(server, "of-latest")
     create(aws, "named", "def handler(event, context):\n    raise ValueError('no')")
     aws.publish_version(FunctionName="named")
     aws.create_alias(FunctionName="named", Name="live", FunctionVersion="1")
@@ -218,13 +205,14 @@ def test_events_of_an_alias_follow_the_rules_of_the_alias(server: Running, aws: 
             DestinationConfig={"OnFailure": {"Destination": f"{SQS}:{queue}"}},
         )
     send(aws, "named", {}, Qualifier="live")
-    record = json.loads(QUEUES.first("of-alias").payload)
+    record = json.loads(of_alias.next()["Body"])
     assert record["requestContext"]["functionArn"] == f"{ARN}:named:live"
     assert record["responseContext"]["executedVersion"] == "1"
-    assert not QUEUES.of("of-latest")
+    assert not of_latest.all()
 
 
 def test_an_event_that_is_too_old_is_not_tried_again(server: Running, aws: Any) -> None:
+    aged = Queue.make(server, "aged")
     create(aws, "aged", "def handler(event, context):\n    raise ValueError('no')")
     aws.put_function_event_invoke_config(
         FunctionName="aged",
@@ -232,7 +220,7 @@ def test_an_event_that_is_too_old_is_not_tried_again(server: Running, aws: Any) 
         DestinationConfig={"OnFailure": {"Destination": f"{SQS}:aged"}},
     )
     send(aws, "aged", {})
-    context = json.loads(QUEUES.first("aged").payload)["requestContext"]
+    context = json.loads(aged.next()["Body"])["requestContext"]
     assert (context["condition"], context["approximateInvokeCount"]) == ("EventAgeExceeded", 1)
 
 
@@ -252,9 +240,10 @@ LOOPING = """
 def test_a_function_that_invokes_itself_is_stopped_after_sixteen_passes_unless_it_may(
     server: Running, aws: Any
 ) -> None:
+    dead = Queue.make(server, "loop-dead")
     create(aws, "loop", LOOPING, Timeout=20, DeadLetterConfig={"TargetArn": f"{SQS}:loop-dead"})
     send(aws, "loop", {"id": "cut", "n": 1})
-    assert json.loads(QUEUES.first("loop-dead").payload)["n"] == 17
+    assert json.loads(dead.next()["Body"])["n"] == 17
     assert len(runs(server, "loop", "cut")) == 16
     assert aws.get_function_recursion_config(FunctionName="loop")["RecursiveLoop"] == "Terminate"
     aws.put_function_recursion_config(FunctionName="loop", RecursiveLoop="Allow")
@@ -263,7 +252,7 @@ def test_a_function_that_invokes_itself_is_stopped_after_sixteen_passes_unless_i
 
 
 def test_a_loop_through_a_bucket_is_stopped_too(server: Running, aws: Any) -> None:
-    s3 = server.client("s3")
+    s3, dead = server.client("s3"), Queue.make(server, "circle-dead")
     s3.create_bucket(Bucket="circle")
     source = """
         import boto3
@@ -282,7 +271,8 @@ def test_a_loop_through_a_bucket_is_stopped_too(server: Running, aws: Any) -> No
         },
     )
     s3.put_object(Bucket="circle", Key="1")
-    assert QUEUES.first("circle-dead").attributes["kind"] == "DeadLetter"
+    [record] = json.loads(dead.next()["Body"])["Records"]
+    assert record["s3"]["object"]["key"] == "17"
     assert s3.list_objects_v2(Bucket="circle")["KeyCount"] == 17
 
 

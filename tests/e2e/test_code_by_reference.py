@@ -73,6 +73,12 @@ def accepted(call: Callable[..., Any], **params: Any) -> bool:
     return True
 
 
+def settled(call: Callable[..., Any], **params: Any) -> tuple[str, str] | None:
+    """The refusal, once nothing is Pending."""
+    code, message = refusal(call, **params)
+    return None if message.endswith("state: Pending") else (code, message)
+
+
 def test_nothing_is_copied_and_the_version_is_pinned(clocked: Running) -> None:
     aws = clocked.client("lambda")
     before = aws.get_account_settings()["AccountUsage"]["TotalCodeSize"]
@@ -137,7 +143,8 @@ def test_a_function_whose_object_is_gone_is_inactive_until_it_is_updated(clocked
     assert "S3 Error Code: NoSuchVersion" in shown["StateReason"]
     assert refusal(aws.invoke, FunctionName="gone") == ("ResourceConflictException", INACTIVE)
     assert refusal(aws.invoke, FunctionName="gone:live") == ("ResourceConflictException", INACTIVE)
-    code, message = refusal(aws.update_function_configuration, FunctionName="gone", Timeout=5)
+    # The refused invoke looks for the object once more, and updates wait for that.
+    code, message = until(lambda: settled(aws.update_function_configuration, FunctionName="gone", Timeout=5), "an end")
     assert code == "InvalidParameterValueException" and "NoSuchVersion" in message
 
     again = s3.put_object(Bucket="gone", Key="code.zip", Body=says("again"))["VersionId"]

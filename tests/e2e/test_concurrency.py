@@ -1,5 +1,6 @@
 """Reserved concurrency, the account's limit and the rates, as callers meet them."""
 
+import http.client
 import json
 import threading
 import urllib.error
@@ -13,13 +14,23 @@ from botocore.exceptions import ClientError
 from bulb.core.facts import InvocationFinished, InvocationThrottled
 from tests.support.bulb import Process, Running, running_bulb
 from tests.support.functions import create, invoke
+from tests.support.gates import ObjectGate, begun
 from tests.support.waiting import until
 
-SLOW = """
-    import time
+# Runs until its gate, an object in a bucket, is there.
+GATED = """
+    import os, time, urllib.request
+
+    def wait(event):
+        while 'gate' in event:
+            try:
+                urllib.request.urlopen(os.environ['AWS_ENDPOINT_URL'] + event['gate'], timeout=5).close()
+                break
+            except OSError:
+                time.sleep(0.02)
+
     def handler(event, context):
-        for _ in range(event.get('tenths', 0)):
-            time.sleep(0.1)
+        wait(event)
         return 'done'
 """
 
@@ -33,19 +44,24 @@ def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield running
 
 
-def busy(server: Running) -> int:
-    with urllib.request.urlopen(server.url + "/_bulb/status", timeout=10) as answer:
-        states: dict[str, int] = json.load(answer)["environments"]["states"]
-    return states.get("busy", 0)
+class Held:
+    """A call that is under way until it is let go."""
 
+    def __init__(self, server: Running, name: str) -> None:
+        aws, before = server.client("lambda"), begun(server, name)
+        self._gate = ObjectGate(server)
+        self._answers: list[Any] = []
+        self._thread = threading.Thread(
+            target=lambda: self._answers.append(invoke(aws, name, {"gate": self._gate.path})[0]), daemon=True
+        )
+        self._thread.start()
+        until(lambda: begun(server, name) > before, "the call to begin")
 
-def running(server: Running, name: str, tenths: int = 15) -> threading.Thread:
-    """A call that is under way."""
-    before = busy(server)
-    thread = threading.Thread(target=lambda: invoke(server.client("lambda"), name, {"tenths": tenths}))
-    thread.start()
-    until(lambda: busy(server) > before, "the call to begin")
-    return thread
+    def let_go(self) -> None:
+        """It ends as any other."""
+        self._gate.open()
+        self._thread.join(30)
+        assert self._answers == ["done"]
 
 
 def refusal(aws: Any, name: str, **settings: Any) -> dict[str, Any]:
@@ -66,13 +82,13 @@ def reports(server: Running, name: str) -> int:
 
 def test_of_two_calls_at_a_reservation_of_one_the_second_is_refused_at_once(bulb: Running) -> None:
     aws = bulb.client("lambda")
-    create(aws, "reserved-one", SLOW, Timeout=20)
+    create(aws, "reserved-one", GATED, Timeout=20)
     aws.put_function_concurrency(FunctionName="reserved-one", ReservedConcurrentExecutions=1)
-    first = running(bulb, "reserved-one")
+    first = Held(bulb, "reserved-one")
     response = refusal(aws, "reserved-one")
     assert response["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
     assert int(response["ResponseMetadata"]["HTTPHeaders"]["retry-after"]) >= 1
-    first.join()
+    first.let_go()
     assert invoke(aws, "reserved-one")[0] == "done"
     until(lambda: reports(bulb, "reserved-one") == 2, "two reports, for a refused call is no invocation")
 
@@ -80,22 +96,25 @@ def test_of_two_calls_at_a_reservation_of_one_the_second_is_refused_at_once(bulb
 def test_a_refused_call_is_a_throttle_and_no_invocation(bulb: Running) -> None:
     """Of two at once at a reservation of one: one runs, the other is a 429; each is counted once, as what it was."""
     aws = bulb.client("lambda")
-    create(aws, "reserved-two", SLOW, Timeout=20)
+    create(aws, "reserved-two", GATED, Timeout=20)
     aws.put_function_concurrency(FunctionName="reserved-two", ReservedConcurrentExecutions=1)
     together = threading.Barrier(2)
+    gate = ObjectGate(bulb)
     outcomes: list[str] = []
 
     def call() -> None:
         client = bulb.client("lambda")
-        together.wait(10)
+        together.wait(30)
         try:
-            outcomes.append(invoke(client, "reserved-two", {"tenths": 10})[0])
+            outcomes.append(invoke(client, "reserved-two", {"gate": gate.path})[0])
         except ClientError as refused:
             outcomes.append(refused.response["Reason"])
 
     calls = [threading.Thread(target=call) for _ in range(2)]
     for one in calls:
         one.start()
+    until(lambda: outcomes, "one to be refused")
+    gate.open()
     for one in calls:
         one.join(30)
     assert sorted(outcomes) == ["ReservedFunctionConcurrentInvocationLimitExceeded", "done"]
@@ -112,19 +131,20 @@ def function_of(fact: Any) -> str | None:
 
 
 def test_however_a_call_ends_its_room_is_free_again(bulb: Running) -> None:
-    source = """
-        import os, time
-        def handler(event, context):
-            how = event.get('how')
-            if how == 'raise':
-                raise ValueError(how)
-            if how == 'exit':
-                os._exit(1)
-            time.sleep(3 if how == 'late' else event.get('tenths', 0) / 10)
-            return 'done'
-    """
+    source = GATED.replace(
+        "wait(event)\n        return",
+        """how = event.get('how')
+        if how == 'raise':
+            raise ValueError(how)
+        if how == 'exit':
+            os._exit(1)
+        if how == 'late':
+            time.sleep(60)
+        wait(event)
+        return""",
+    )
     aws = bulb.client("lambda")
-    create(aws, "mixed", source, Timeout=2)
+    create(aws, "mixed", source, Timeout=5)
     create(aws, "unborn", "raise RuntimeError('no')")
     for name in ("mixed", "unborn"):
         aws.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=1)
@@ -132,9 +152,14 @@ def test_however_a_call_ends_its_room_is_free_again(bulb: Running) -> None:
         assert invoke(aws, "mixed", {"how": how})[1]["FunctionError"] == "Unhandled"
     for _ in range(3):
         assert invoke(aws, "unborn")[1]["FunctionError"] == "Unhandled"
-    with pytest.raises(TimeoutError):  # the caller goes, the function runs on
-        urllib.request.urlopen(bulb.url + "/2015-03-31/functions/mixed/invocations", b'{"tenths": 9}', timeout=0.4)
+    gate, before = ObjectGate(bulb), begun(bulb, "mixed")
+    connection = http.client.HTTPConnection(bulb.url.removeprefix("http://"), timeout=10)
+    connection.request("POST", "/2015-03-31/functions/mixed/invocations", json.dumps({"gate": gate.path}))
+    until(lambda: begun(bulb, "mixed") > before, "the call to begin")
+    connection.close()  # the caller goes, the function runs on
     assert refusal(aws, "mixed")["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
+
+    gate.open()
 
     def let_in() -> bool:
         try:
@@ -143,14 +168,14 @@ def test_however_a_call_ends_its_room_is_free_again(bulb: Running) -> None:
             return False
 
     until(let_in, "the end of the call nobody waits for")
-    first = running(bulb, "mixed", tenths=6)
+    first = Held(bulb, "mixed")
     refusal(aws, "mixed")
-    first.join()
+    first.let_go()
 
 
 def test_the_refusal_byte_for_byte(bulb: Running) -> None:
     aws = bulb.client("lambda")
-    create(aws, "stopped", SLOW)
+    create(aws, "stopped", GATED)
     aws.put_function_concurrency(FunctionName="stopped", ReservedConcurrentExecutions=0)
     request = urllib.request.Request(bulb.url + "/2015-03-31/functions/stopped/invocations", b"{}")
     with pytest.raises(urllib.error.HTTPError) as refused:
@@ -167,16 +192,11 @@ def test_the_refusal_byte_for_byte(bulb: Running) -> None:
 
 def test_zero_stops_at_once_what_runs_ends_and_deleting_lets_go_again(bulb: Running) -> None:
     aws = bulb.client("lambda")
-    create(aws, "zeroed", SLOW, Timeout=20)
-    answers: list[Any] = []
-    before = busy(bulb)
-    call = threading.Thread(target=lambda: answers.append(invoke(bulb.client("lambda"), "zeroed", {"tenths": 10})[0]))
-    call.start()
-    until(lambda: busy(bulb) > before, "the call to begin")
+    create(aws, "zeroed", GATED, Timeout=20)
+    call = Held(bulb, "zeroed")
     aws.put_function_concurrency(FunctionName="zeroed", ReservedConcurrentExecutions=0)
     assert refusal(aws, "zeroed")["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
-    call.join()
-    assert answers == ["done"]
+    call.let_go()
     assert aws.get_function(FunctionName="zeroed")["Concurrency"] == {"ReservedConcurrentExecutions": 0}
     aws.delete_function_concurrency(FunctionName="zeroed")
     assert "Concurrency" not in aws.get_function(FunctionName="zeroed")
@@ -205,12 +225,12 @@ def test_a_function_that_calls_itself_at_a_reservation_of_one_is_refused_and_doe
 
 def test_the_accounts_limit_holds_for_all_functions_together(narrow: Running) -> None:
     aws = narrow.client("lambda")
-    create(aws, "left", SLOW, Timeout=20)
-    create(aws, "right", SLOW, Timeout=20)
-    calls = [running(narrow, "left"), running(narrow, "right")]
+    create(aws, "left", GATED, Timeout=20)
+    create(aws, "right", GATED, Timeout=20)
+    calls = [Held(narrow, "left"), Held(narrow, "right")]
     assert refusal(aws, "left")["Reason"] == "ConcurrentInvocationLimitExceeded"
     for call in calls:
-        call.join()
+        call.let_go()
     assert invoke(aws, "left")[0] == "done"
     settings = aws.get_account_settings()["AccountLimit"]
     assert settings["ConcurrentExecutions"] == settings["UnreservedConcurrentExecutions"] == 2
@@ -240,7 +260,8 @@ def test_a_reservation_of_one_takes_ten_calls_a_second(tmp_path: Any) -> None:
         aws.put_function_concurrency(FunctionName="hasty", ReservedConcurrentExecutions=1)
         answers = 0
         with pytest.raises(ClientError) as refused:
-            for _ in range(500):
+            for _ in range(50):
+                server.clock.advance(-5)  # However long a call takes, no token comes back meanwhile.
                 answers += invoke(aws, "hasty")[0]
         assert answers >= 10
         assert refused.value.response["Reason"] == "ReservedFunctionInvocationRateLimitExceeded"
@@ -251,23 +272,23 @@ def test_a_reservation_of_one_takes_ten_calls_a_second(tmp_path: Any) -> None:
 def test_environments_are_not_started_faster_than_the_scaling_rate(tmp_path: Any) -> None:
     with running_bulb(tmp_path / "data", scaling_rate=1) as server:
         aws = server.client("lambda")
-        create(aws, "steep", SLOW, Timeout=20)
-        first = running(server, "steep")
+        create(aws, "steep", GATED, Timeout=20)
+        first = Held(server, "steep")
         assert refusal(aws, "steep")["Reason"] == "FunctionInvocationRateLimitExceeded"
         server.clock.advance(10)
         assert invoke(aws, "steep")[0] == "done"
-        first.join()
+        first.let_go()
 
 
 def test_an_event_that_finds_no_room_comes_back_and_runs_once(tmp_path: Any) -> None:
     with running_bulb(tmp_path / "data") as server:
         aws = server.client("lambda")
-        create(aws, "patient", SLOW, Timeout=20)
+        create(aws, "patient", GATED, Timeout=20)
         aws.put_function_concurrency(FunctionName="patient", ReservedConcurrentExecutions=1)
-        first = running(server, "patient", tenths=8)
+        first = Held(server, "patient")
         accepted = aws.invoke(FunctionName="patient", InvocationType="Event", Payload=b"{}")
         assert accepted["StatusCode"] == 202
-        first.join()
+        first.let_go()
 
         def twice() -> bool:
             server.clock.advance(1)
@@ -278,15 +299,15 @@ def test_an_event_that_finds_no_room_comes_back_and_runs_once(tmp_path: Any) -> 
 
 def test_a_streamed_call_is_counted_and_refused_like_any_other(bulb: Running) -> None:
     aws = bulb.client("lambda")
-    create(aws, "streamed-one", SLOW, Timeout=20)
+    create(aws, "streamed-one", GATED, Timeout=20)
     aws.put_function_concurrency(FunctionName="streamed-one", ReservedConcurrentExecutions=1)
     answer = aws.invoke_with_response_stream(FunctionName="streamed-one", Payload=b"{}")
     assert b"".join(event["PayloadChunk"]["Payload"] for event in answer["EventStream"] if "PayloadChunk" in event)
-    first = running(bulb, "streamed-one")
+    first = Held(bulb, "streamed-one")
     with pytest.raises(ClientError) as refused:
         aws.invoke_with_response_stream(FunctionName="streamed-one", Payload=b"{}")
     assert refused.value.response["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
-    first.join()
+    first.let_go()
     aws.delete_function_concurrency(FunctionName="streamed-one")
 
 
@@ -295,7 +316,7 @@ def test_a_reservation_outlives_kill_nine(tmp_path: Any) -> None:
     server.start()
     try:
         aws = server.client("lambda")
-        create(aws, "kept", SLOW)
+        create(aws, "kept", GATED)
         aws.put_function_concurrency(FunctionName="kept", ReservedConcurrentExecutions=0)
         server.kill()
         server.start()
@@ -308,7 +329,7 @@ def test_a_reservation_outlives_kill_nine(tmp_path: Any) -> None:
 
 def test_what_is_refused(bulb: Running) -> None:
     aws = bulb.client("lambda")
-    create(aws, "greedy", SLOW)
+    create(aws, "greedy", GATED)
     with pytest.raises(ClientError) as refused:
         aws.put_function_concurrency(FunctionName="greedy", ReservedConcurrentExecutions=901)
     assert refused.value.response["Error"] == {
@@ -331,7 +352,7 @@ def test_what_is_refused(bulb: Running) -> None:
 
 def test_the_unreserved_pool_shrinks_with_a_reservation_and_grows_when_the_function_goes(bulb: Running) -> None:
     aws = bulb.client("lambda", region="eu-north-1")
-    create(aws, "pooled", SLOW)
+    create(aws, "pooled", GATED)
     aws.put_function_concurrency(FunctionName="pooled", ReservedConcurrentExecutions=300)
     assert aws.get_account_settings()["AccountLimit"]["UnreservedConcurrentExecutions"] == 700
     with pytest.raises(ClientError, match=r"minimum value of \[100\]"):

@@ -1,5 +1,6 @@
 """Responses streamed by a program that speaks the Runtime API by itself, on the port inside its sandbox."""
 
+import json
 from typing import Any
 
 import pytest
@@ -7,12 +8,13 @@ import pytest
 from tests.e2e.test_custom_runtimes import create, needs_python, packed
 from tests.support.bulb import Running
 from tests.support.functions import invoke
+from tests.support.gates import ObjectGate
 from tests.support.streams import stream
 
 pytestmark = needs_python
 
 BOOTSTRAP = r"""#!/usr/bin/python3
-import base64, http.client, json, os, time
+import base64, http.client, json, os, time, urllib.request
 host = os.environ["AWS_LAMBDA_RUNTIME_API"]
 path = "/2018-06-01/runtime/invocation/"
 
@@ -43,8 +45,12 @@ while True:
     if action == "truncated":
         api.close()
         continue
-    if action == "slow":
-        time.sleep(0.3)
+    while action.startswith("/"):
+        try:
+            urllib.request.urlopen(os.environ["AWS_ENDPOINT_URL"] + action, timeout=5).close()
+            break
+        except OSError:
+            time.sleep(0.02)
     trailers = b""
     if action == "trailers":
         body = base64.b64encode(b'{"errorType":"Mine","errorMessage":"on the way"}')
@@ -59,15 +65,18 @@ while True:
 @pytest.fixture(scope="module")
 def aws(bulb: Running) -> Any:
     aws = bulb.client("lambda")
-    create(aws, "custom-stream", packed(("bootstrap", BOOTSTRAP, 0o755)), Timeout=10)
+    create(aws, "custom-stream", packed(("bootstrap", BOOTSTRAP, 0o755)), Timeout=30)
     return aws
 
 
-def test_it_is_passed_on_as_it_comes(aws: Any) -> None:
-    streamed = stream(aws, "custom-stream", "slow")
-    assert streamed.chunks == [b"first ", b"second"]
-    assert streamed.complete == {}
-    assert streamed.response["ResponseStreamContentType"] == "text/event-stream"
+def test_it_is_passed_on_as_it_comes(bulb: Running, aws: Any) -> None:
+    gate = ObjectGate(bulb)
+    response = aws.invoke_with_response_stream(FunctionName="custom-stream", Payload=json.dumps(gate.path))
+    assert response["ResponseStreamContentType"] == "text/event-stream"
+    events = iter(response["EventStream"])
+    assert next(events) == {"PayloadChunk": {"Payload": b"first "}}
+    gate.open()
+    assert list(events) == [{"PayloadChunk": {"Payload": b"second"}}, {"InvokeComplete": {}}]
 
 
 def test_trailers_tell_of_an_error_on_the_way(aws: Any) -> None:

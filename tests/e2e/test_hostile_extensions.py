@@ -145,7 +145,7 @@ def beset(aws: Any, name: str, *attacks: str, **settings: Any) -> Function:
     """A function with so many hostile extensions."""
     programs = {f"hostile{number or ''}": START + attack + "\n" for number, attack in enumerate(attacks)}
     layer = publish(aws, name, layer_of(**programs))
-    return Function(aws, name, OBEDIENT, Layers=[layer], **{"Timeout": 2, "MemorySize": 1024, **settings})
+    return Function(aws, name, OBEDIENT, Layers=[layer], **{"Timeout": 10, "MemorySize": 1024, **settings})
 
 
 def kind(ending: Ending) -> str | None:
@@ -154,7 +154,7 @@ def kind(ending: Ending) -> str | None:
 
 def freed(function: Function) -> None:
     """Without its extensions the function works."""
-    function.aws.update_function_configuration(FunctionName=function.name, Layers=[], Timeout=5)
+    function.aws.update_function_configuration(FunctionName=function.name, Layers=[], Timeout=15)
     function.aws.get_waiter("function_updated_v2").wait(FunctionName=function.name, WaiterConfig={"Delay": 0.05})
     function.assert_works()
 
@@ -180,7 +180,7 @@ for _ in range(9):
 time.sleep(60)
 """
     attacks = {"never-registers": "time.sleep(60)", "never-asks": "register(); time.sleep(60)", "asks-often": often}
-    silent = [beset(aws, name, attack) for name, attack in attacks.items()]
+    silent = [beset(aws, name, attack, Timeout=2) for name, attack in attacks.items()]
     with ThreadPoolExecutor(len(silent)) as pool:
         endings = list(pool.map(lambda function: kind(function.run("answer = 1")), silent))
     assert endings[:2] == ["Sandbox.Timedout", "Sandbox.Timedout"]
@@ -193,7 +193,7 @@ def test_a_body_without_end_is_not_kept(bulb: Running, aws: Any) -> None:
     """The server, which is this process, does not hold what it is sent."""
     for place in (("POST", "/2020-01-01/extension/register"), ("PUT", "/2022-07-01/telemetry")):
         attack = RAW.format(method=place[0], path=place[1], megabytes=300)
-        function = beset(aws, f"endless-{place[0].lower()}", f"me = register(); {attack}; serve_events(me)", Timeout=10)
+        function = beset(aws, f"endless-{place[0].lower()}", f"me = register(); {attack}; serve_events(me)", Timeout=30)
         Path("/proc/self/clear_refs").write_text("5")
         before = memory("VmHWM")
         assert kind(function.run("answer = 1")) is None
@@ -218,7 +218,7 @@ def test_a_hundred_lines_no_encoder_can_write(aws: Any) -> None:
         "while len(seen) < 3: time.sleep(0.01)\n"
         "open('/tmp/seen', 'w').write(json.dumps([str(s)[:40] for s in seen])); serve_events(me)\n"
     )
-    function = beset(aws, "deep-lines", got, LoggingConfig={"LogFormat": "JSON"}, Timeout=5)
+    function = beset(aws, "deep-lines", got, LoggingConfig={"LogFormat": "JSON"})
     deep = '{"a":' * 600 + "1" + "}" * 600
     assert kind(function.run(f"sys.stdout.write({deep!r} + chr(10) + '{{' + chr(10)); print('x'); answer = 1")) is None
     seen = until(lambda: function.answer("answer = os.path.exists('/tmp/seen') and open('/tmp/seen').read()"), "lines")

@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from tests.e2e.hostile import OBEDIENT, Function, Neighbour, events_of, server
 from tests.support import functions
 from tests.support.bulb import Running
+from tests.support.waiting import until
 
 # An extension that says its name in the log and waits for events.
 EXTENSION = """#!/usr/bin/env python3
@@ -135,7 +136,7 @@ def test_an_archive_that_cannot_be_unpacked_is_refused(bulb: Running, aws: Any, 
             functions_there = [function["FunctionName"] for function in aws.list_functions()["Functions"]]
             if "never" in functions_there:
                 aws.delete_function(FunctionName="never")
-    assert not [path for path in (bulb.data / "code").glob("*") if path.name.startswith(".")]
+    until(lambda: not [*(bulb.data / "code").glob(".*")], "what was begun to be cleared away")
 
 
 def test_bombs(bulb: Running, aws: Any) -> None:
@@ -229,7 +230,9 @@ def test_links_in_code_do_not_make_the_server_read(bulb: Running, aws: Any, tmp_
             FunctionName="reads", Runtime=functions.PYTHON, Handler="app.handler", Role=functions.ROLE,
             Code={"ZipFile": code},
         )  # fmt: skip
-        aws.get_waiter("function_active_v2").wait(FunctionName="reads", WaiterConfig={"Delay": 0.05, "MaxAttempts": 60})
+        aws.get_waiter("function_active_v2").wait(
+            FunctionName="reads", WaiterConfig={"Delay": 0.05, "MaxAttempts": 600}
+        )
         assert functions.invoke(aws, "reads", {"do": "answer = 1"})[0] == 1
     finally:
         os.close(os.open(pipe, os.O_RDWR | os.O_NONBLOCK))  # whoever waits for the pipe waits no longer

@@ -9,6 +9,7 @@ import pytest
 from tests.e2e.hostile import Ending, Function, Neighbour, exit_error, server, timed_out
 from tests.support.bulb import Running
 
+BRIEF_S = 5
 OBEDIENT = """
 let count = 0;
 exports.handler = async (event, context) => {
@@ -43,13 +44,13 @@ def neighbour(bulb: Running) -> Neighbour:
 
 @pytest.fixture(scope="module")
 def node(bulb: Running) -> Function:
-    # A fresh process compiles for a while: a second is not always enough for that.
-    return Function(bulb.client("lambda"), "node", OBEDIENT, Runtime=runtime(), Timeout=3, MemorySize=1024)
+    # A fresh process compiles for a while.
+    return Function(bulb.client("lambda"), "node", OBEDIENT, Runtime=runtime(), Timeout=BRIEF_S, MemorySize=1024)
 
 
 @pytest.fixture(scope="module")
 def hoarder(bulb: Running) -> Function:
-    return Function(bulb.client("lambda"), "hoarder", OBEDIENT, Runtime=runtime(), Timeout=10, MemorySize=256)
+    return Function(bulb.client("lambda"), "hoarder", OBEDIENT, Runtime=runtime(), Timeout=20, MemorySize=256)
 
 
 @pytest.fixture(autouse=True)
@@ -80,13 +81,13 @@ def test_an_exit_is_reported_as_it_was(node: Function, attack: str, how: str) ->
 
 def test_an_infinite_loop_times_out(node: Function) -> None:
     node.run("require('fs').writeFileSync('/tmp/kept', 'here')")
-    timed_out(node.run("for (;;);"), 3)
+    timed_out(node.run("for (;;);"), BRIEF_S)
     ending = node.run("return [count, require('fs').readFileSync('/tmp/kept', 'utf8')]")
     assert ending.document == [1, "here"]
 
 
 def test_never_answering(node: Function) -> None:
-    timed_out(node.run("setInterval(() => {}, 1000); await new Promise(() => {})"), 3)
+    timed_out(node.run("setInterval(() => {}, 1000); await new Promise(() => {})"), BRIEF_S)
     ending = node.run("await new Promise(() => {})")
     assert ending.failed or ending.document is None  # nothing is left that could ever answer
 
@@ -115,7 +116,7 @@ def test_a_memory_bomb_in_the_heap(node: Function) -> None:
 
 
 def test_an_unhandled_rejection(node: Function) -> None:
-    ending = node.run("Promise.reject(new TypeError('nobody listens')); await new Promise(r => setTimeout(r, 1000))")
+    ending = node.run("Promise.reject(new TypeError('nobody listens')); await new Promise(r => setTimeout(r, 60_000))")
     assert ending.failed
     assert ending.document["errorType"] == "Runtime.UnhandledPromiseRejection"
     assert "nobody listens" in ending.document["errorMessage"]
@@ -124,7 +125,7 @@ def test_an_unhandled_rejection(node: Function) -> None:
 
 def test_an_exception_nobody_awaits(node: Function) -> None:
     ending = node.run(
-        "setTimeout(() => { throw new RangeError('later') }, 0); await new Promise(r => setTimeout(r, 1000))"
+        "setTimeout(() => { throw new RangeError('later') }, 0); await new Promise(r => setTimeout(r, 60_000))"
     )
     assert ending.failed
     assert (ending.document["errorType"], ending.document["errorMessage"]) == ("RangeError", "later")

@@ -89,21 +89,21 @@ ATTACKS: dict[str, tuple[str, set[str | None]]] = {
         BROKEN,
     ),
     "says it is shorter than it is": (
-        "s.sendall(b'POST ' + BASE + id + b'/response HTTP/1.1\\r\\nHost: x\\r\\nContent-Length: 2\\r\\n\\r\\n42 and more'); time.sleep(9)",
+        "s.sendall(b'POST ' + BASE + id + b'/response HTTP/1.1\\r\\nHost: x\\r\\nContent-Length: 2\\r\\n\\r\\n42 and more'); time.sleep(60)",
         {None, "Sandbox.Timedout", "Runtime.ExitError"},
     ),
     "says two lengths": (
-        "s.sendall(b'POST ' + BASE + id + b'/response HTTP/1.1\\r\\nHost: x\\r\\nContent-Length: 2\\r\\nContent-Length: 3\\r\\n\\r\\n42'); time.sleep(9)",
+        "s.sendall(b'POST ' + BASE + id + b'/response HTTP/1.1\\r\\nHost: x\\r\\nContent-Length: 2\\r\\nContent-Length: 3\\r\\n\\r\\n42'); time.sleep(60)",
         GONE,
     ),
     "streams for ever": (
         "stream(s, id)\ntry:\n  while True: s.sendall(b'10000\\r\\n' + bytes(1 << 16) + b'\\r\\n')\nexcept OSError: os._exit(1)",
         {"Function.ResponseSizeTooLarge", "Sandbox.Timedout", "Runtime.ExitError"},
     ),
-    "never sends its last chunk": ("stream(s, id); s.sendall(b'2\\r\\n42\\r\\n'); time.sleep(9)", {"Sandbox.Timedout"}),
+    "never sends its last chunk": ("stream(s, id); s.sendall(b'2\\r\\n42\\r\\n'); time.sleep(60)", {"Sandbox.Timedout"}),
     "ends in the middle of a chunk": ("stream(s, id); s.sendall(b'ff\\r\\n42'); s.close(); honest()", BROKEN),
     "streams by bytes": (
-        "stream(s, id); [s.sendall(b'1\\r\\n4\\r\\n') for n in range(60_000)]; s.sendall(b'0\\r\\n\\r\\n'); read(s)", {None}
+        "stream(s, id); [s.sendall(b'1\\r\\n4\\r\\n') for n in range(20_000)]; s.sendall(b'0\\r\\n\\r\\n'); read(s)", {None}
     ),
     "lies in its trailers": (
         "stream(s, id, b'Trailer: Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body\\r\\n'); "
@@ -157,6 +157,8 @@ ATTACKS: dict[str, tuple[str, set[str | None]]] = {
         "for n in range(30):\n  if os.fork() == 0: os.setsid(); time.sleep(99)\npost(s, id, b'42'); os._exit(0)", {None, *GONE}
     ),
 }  # fmt: skip
+# The next event, too, may be handed to a connection that is closed only then: one more call that is its own loss.
+LINGERING = {"asks for events on many connections"}
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +182,7 @@ class Custom(Function):
 
     def __init__(self, aws: Any, name: str, **settings: Any) -> None:
         self.aws, self.name = aws, name
-        create(aws, name, packed(("bootstrap", BOOTSTRAP, 0o755)), MemorySize=512, Timeout=2, **settings)
+        create(aws, name, packed(("bootstrap", BOOTSTRAP, 0o755)), MemorySize=512, Timeout=4, **settings)
 
     def assert_works(self) -> None:
         assert self.call({}).document == 42
@@ -204,6 +206,8 @@ def test_a_bootstrap_that_lies_is_its_own_loss(liar: Custom, what: str) -> None:
     payload, response = attacked(liar, attack)
     found = response.get("FunctionError")
     assert (None if found is None else kind_of(payload)) in endings, payload[:300]
+    if what in LINGERING:
+        liar.call({})
     liar.assert_works()
     liar.assert_works()
 
@@ -238,7 +242,7 @@ def test_wrappers(aws: Any) -> None:
     variables = {"Variables": {"AWS_LAMBDA_EXEC_WRAPPER": "/var/task/wrap"}}
     for number, (script, _) in enumerate(WRAPPERS.values()):
         package = packed(("wrap", f"#!/bin/bash\n{script}\n", 0o755), ("app.py", OBEDIENT, 0o644))
-        create(aws, f"wrapped-{number}", package, Runtime=functions.PYTHON, Handler="app.handler", Timeout=2,
+        create(aws, f"wrapped-{number}", package, Runtime=functions.PYTHON, Handler="app.handler", Timeout=6,
                MemorySize=512, Environment=variables)  # fmt: skip
     with ThreadPoolExecutor(len(WRAPPERS)) as pool:
         found = list(

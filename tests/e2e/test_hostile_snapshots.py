@@ -124,7 +124,7 @@ def descriptors() -> int:
 def test_a_hostile_init(bulb: Running, aws: Any, what: str) -> None:
     name = f"snap-{'-'.join(what.replace(',', '').split())}"
     source = SOURCE.replace("ATTACK", ATTACKS[what])
-    create(aws, name, source, Runtime=RUNTIME, SnapStart=SNAPSHOT, Timeout=2, MemorySize=512)
+    create(aws, name, source, Runtime=RUNTIME, SnapStart=SNAPSHOT, Timeout=5, MemorySize=512)
     latest, _ = invoke(aws, name)  # Without a snapshot it is an ordinary function.
     assert latest[1] == 42
     open_before = descriptors()
@@ -134,7 +134,7 @@ def test_a_hostile_init(bulb: Running, aws: Any, what: str) -> None:
         shown = aws.get_function_configuration(FunctionName=name, Qualifier=version)
         return shown["State"] if shown["State"] != "Pending" else None
 
-    state = until(settled, "the end of Pending")
+    state = until(settled, "the end of Pending", 120)
     if "steal" in ATTACKS[what]:
         assert state == "Active"  # What is tried here comes after the init.
     uids = set()
@@ -149,7 +149,7 @@ def test_a_hostile_init(bulb: Running, aws: Any, what: str) -> None:
                 uids.add(document[0])
     aws.delete_function(FunctionName=name)
     for uid in uids:
-        until(lambda uid=uid: not processes_of(uid), "the end of its processes", 15)  # type: ignore[misc]
+        until(lambda uid=uid: not processes_of(uid), "the end of its processes")  # type: ignore[misc]
     if "steal" in ATTACKS[what]:
         assert not uids
-    until(lambda: descriptors() < open_before + 40, "the end of its descriptors", 10)
+    until(lambda: descriptors() < open_before + 40, "the end of its descriptors")

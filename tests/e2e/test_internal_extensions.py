@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.bulb import Running
-from tests.support.functions import create, invoke
+from tests.support.functions import create, invoke, invoke_again, only_one
 from tests.support.waiting import until
 
 # A handler with an extension in a thread, which works on each event for as long as the handler then tells it.
@@ -45,7 +45,7 @@ INTERNAL = """
             time.sleep(event["sleep"])
         if event.get("register"):
             return call("POST", "register", json.dumps({"events": []}), Name="late")
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 20
         while not any(told["requestId"] == context.aws_request_id for told in seen):
             assert time.monotonic() < deadline
             time.sleep(0.001)
@@ -67,9 +67,10 @@ def logged(bulb: Running, name: str, is_it: Callable[[str], bool]) -> list[str]:
 
 def test_it_hears_of_every_invocation(bulb: Running) -> None:
     aws: Any = bulb.client("lambda")
-    create(aws, "internal-hears", INTERNAL)
+    create(aws, "internal-hears", INTERNAL, Timeout=30)
+    only_one(aws, "internal-hears")
     first, _ = invoke(aws, "internal-hears")
-    second, _ = invoke(aws, "internal-hears")
+    second, _ = invoke_again(aws, "internal-hears")
     assert first["about"] == {"functionName": "internal-hears", "functionVersion": "$LATEST", "handler": "app.handler"}
     assert [told["requestId"] for told in second["seen"]] == [first["id"], second["id"]]
     assert {told["eventType"] for told in second["seen"]} == {"INVOKE"}
@@ -81,7 +82,7 @@ def test_it_hears_of_every_invocation(bulb: Running) -> None:
 
 def test_registration_ends_with_init(bulb: Running) -> None:
     aws: Any = bulb.client("lambda")
-    create(aws, "internal-late", INTERNAL)
+    create(aws, "internal-late", INTERNAL, Timeout=30)
     (status, _, answer), _ = invoke(aws, "internal-late", {"register": True})
     assert status == 403
     assert answer["errorType"] == "Extension.RegistrationClosed"
@@ -89,9 +90,10 @@ def test_registration_ends_with_init(bulb: Running) -> None:
 
 def test_the_answer_does_not_wait_for_it_but_the_bill_does(bulb: Running) -> None:
     aws: Any = bulb.client("lambda")
-    create(aws, "internal-lingers", INTERNAL)
+    create(aws, "internal-lingers", INTERNAL, Timeout=30)
+    only_one(aws, "internal-lingers")
     first, _ = invoke(aws, "internal-lingers")
-    answer, response = invoke(aws, "internal-lingers", {"linger": 0.7})
+    answer, response = invoke_again(aws, "internal-lingers", {"linger": 0.7})
     assert answer["pid"] == first["pid"]
     line = next(
         line
@@ -106,7 +108,7 @@ def test_the_answer_does_not_wait_for_it_but_the_bill_does(bulb: Running) -> Non
 
 def test_it_is_told_to_stop_when_its_environment_ends(bulb: Running) -> None:
     aws: Any = bulb.client("lambda")
-    create(aws, "internal-stops", INTERNAL)
+    create(aws, "internal-stops", INTERNAL, Timeout=30)
     invoke(aws, "internal-stops")
     aws.update_function_configuration(FunctionName="internal-stops", Description="another")
     logged(bulb, "internal-stops", lambda line: line == "asked to stop\n")
@@ -114,15 +116,15 @@ def test_it_is_told_to_stop_when_its_environment_ends(bulb: Running) -> None:
 
 def test_after_a_timeout_it_gets_a_new_process(bulb: Running) -> None:
     aws: Any = bulb.client("lambda")
-    create(aws, "internal-late-end", INTERNAL, Timeout=1)
+    create(aws, "internal-late-end", INTERNAL, Timeout=3)
     invoke(aws, "internal-late-end")
-    answer, response = invoke(aws, "internal-late-end", {"sleep": 3})
+    answer, response = invoke(aws, "internal-late-end", {"sleep": 60})
     assert response["FunctionError"] == "Unhandled"
     assert answer["errorType"] == "Sandbox.Timedout"
     again, _ = invoke(aws, "internal-late-end")
     assert [told["requestId"] for told in again["seen"]] == [again["id"]]
     found = logged(bulb, "internal-late-end", lambda line: line == "asked to stop\n")
-    assert any("Duration: 1000.00 ms" in line and line.endswith("Status: timeout\n") for line in found)
+    assert any("Duration: 3000.00 ms" in line and line.endswith("Status: timeout\n") for line in found)
 
 
 def test_a_function_learns_where_it_is(bulb: Running) -> None:
@@ -181,7 +183,7 @@ work = handler
 
 def handler(event, context):
     if event.get("wait"):
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 20
         while not any(one["type"] == "platform.report" for one in told):
             assert time.monotonic() < deadline
             time.sleep(0.01)
@@ -190,10 +192,11 @@ def handler(event, context):
 """
     )
     aws: Any = bulb.client("lambda")
-    create(aws, "internal-telemetry", source)
+    create(aws, "internal-telemetry", source, Timeout=60)
+    only_one(aws, "internal-telemetry")
     first, _ = invoke(aws, "internal-telemetry")
     assert first["subscribed"] == 200
-    second, _ = invoke(aws, "internal-telemetry", {"wait": True})
+    second, _ = invoke_again(aws, "internal-telemetry", {"wait": True})
     about_first = [one for one in second["told"] if one["record"] == "hello\n" or first["id"] in str(one["record"])]
     kinds = [one["type"] for one in about_first]
     assert kinds[:4] == ["platform.start", "function", "platform.runtimeDone", "platform.report"], kinds

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.support.bulb import Running
-from tests.support.functions import ROLE, invoke
+from tests.support.functions import ROLE, invoke, invoke_again, only_one
 from tests.support.waiting import until
 
 CORE = Path(__file__).parents[1] / "support" / "java"
@@ -184,11 +184,12 @@ def create(aws: Any, kit: dict[str, str], name: str, code: bytes, handler: str, 
 def test_a_request_handler_takes_and_gives_beans(bulb: Running, kit: dict[str, str], package: Any) -> None:
     aws = bulb.client("lambda")
     create(aws, kit, "java-orders", package(ORDERS), "example.Orders")
+    only_one(aws, "java-orders")
     order = {"Lines": [{"sku": "a", "count": 2}], "prices": {"a": 1.5}, "unknown": [1, {"x": None}]}
     receipt, response = invoke(aws, "java-orders", order, LogType="Tail")
     request_id = response["ResponseMetadata"]["RequestId"]
     assert receipt == {"id": request_id, "total": 3.0, "lines": [{"sku": "a", "count": 2}], "calls": 1}
-    assert invoke(aws, "java-orders", order)[0]["calls"] == 2
+    assert invoke_again(aws, "java-orders", order)[0]["calls"] == 2
 
     def logged() -> list[str]:
         logs = bulb.client("logs")

@@ -68,7 +68,7 @@ def test_python_finds_modules_packages_and_tools(stocked: Running) -> None:
         },
     )
     second = publish(aws, "second", **{"data.txt": "second", "lib/liby.so": ""})
-    create(aws, "looks", LOOKS, Layers=[first, second])
+    create(aws, "looks", LOOKS, Layers=[first, second], Timeout=20)
     answer, _ = invoke(aws, "looks")
     assert answer == {
         "plain": "first",
@@ -105,7 +105,7 @@ def test_on_the_lower_rungs(tmp_path: Path, rung: str) -> None:
             def handler(event, context):
                 return [lower.WHO, subprocess.run(["bulb-tool"], capture_output=True, text=True).stdout]
         """
-        create(aws, "lower", source, Layers=[layer])
+        create(aws, "lower", source, Layers=[layer], Timeout=20)
         assert invoke(aws, "lower")[0] == ["python", "tool\n"]
         if NODE is not None:
             source = "exports.handler = async () => require('lower').who"
@@ -124,7 +124,8 @@ def test_only_the_layer_mentions_the_sdk(bulb: Running) -> None:
     aws = bulb.client("lambda")
     helper = "def who():\n    import boto3\n    return boto3.client('sts').get_caller_identity()['Account']"
     layer = publish(aws, "helper", **{"python/helper.py": helper})
-    create(aws, "helped", "import helper\ndef handler(event, context):\n    return helper.who()", Layers=[layer])
+    source = "import helper\ndef handler(event, context):\n    return helper.who()"
+    create(aws, "helped", source, Layers=[layer], Timeout=20)
     assert invoke(aws, "helped")[0] == "000000000000"
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.test_node import RUNTIME as NODE_RUNTIME
 from tests.support.bulb import Running
-from tests.support.functions import PYTHON, create, invoke
+from tests.support.functions import PYTHON, create, invoke, invoke_again, only_one
 from tests.support.waiting import until
 
 HELLO = """
@@ -100,16 +100,18 @@ def test_text_of_failures(bulb: Running) -> None:
 
 def test_text_of_a_timeout_and_of_the_call_after_it(bulb: Running) -> None:
     aws: Any = bulb.client("lambda")
-    create(aws, "log-text-late", HELLO, Timeout=1)
+    create(aws, "log-text-late", HELLO, Timeout=3)
+    only_one(aws, "log-text-late")
     a, b, c = (
-        invoke(aws, "log-text-late", event)[1]["ResponseMetadata"]["RequestId"] for event in ({}, {"sleep": 3}, {})
+        invoke_again(aws, "log-text-late", event)[1]["ResponseMetadata"]["RequestId"]
+        for event in ({}, {"sleep": 60}, {})
     )
     lines = [masked(line, A=a, B=b, C=c) for line in log_of(bulb, "log-text-late", f"REPORT RequestId: {c}")]
     assert lines[5:] == [
         "START RequestId: B Version: $LATEST\n",
         "hello\n",
         "END RequestId: B\n",
-        "REPORT RequestId: B\tDuration: 1000.00 ms\tBilled Duration: 1000 ms\tMemory Size: 128 MB\t"
+        "REPORT RequestId: B\tDuration: 3000.00 ms\tBilled Duration: 3000 ms\tMemory Size: 128 MB\t"
         "Max Memory Used: N MB\tStatus: timeout\n",
         "START RequestId: C Version: $LATEST\n",
         "hello\n",

@@ -66,7 +66,7 @@ def test_an_error_is_lambdas_document(bulb: Running) -> None:
 def test_an_endless_loop_times_out_and_the_next_call_works(bulb: Running) -> None:
     aws = bulb.client("lambda")
     source = "exports.handler = async (e) => { while (e.loop); return 'ok'; };"
-    create(aws, "node-loop", source, Runtime=RUNTIME, Timeout=1)
+    create(aws, "node-loop", source, Runtime=RUNTIME, Timeout=4)
     document, _ = invoke(aws, "node-loop", {"loop": True})
     assert document["errorType"] == "Sandbox.Timedout"
     assert invoke(aws, "node-loop")[0] == "ok"

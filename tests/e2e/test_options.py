@@ -24,7 +24,7 @@ def refusal(aws: Any, name: str, **params: Any) -> tuple[str, str, int]:
 
 def updated(aws: Any, name: str, **params: Any) -> None:
     aws.update_function_configuration(FunctionName=name, **params)
-    aws.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig={"Delay": 0.05, "MaxAttempts": 100})
+    aws.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig={"Delay": 0.05, "MaxAttempts": 600})
 
 
 def test_active_tracing_decides_for_requests_that_came_without(bulb: Running) -> None:

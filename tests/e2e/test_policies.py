@@ -36,10 +36,7 @@ CALLING = """
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    async def taken(*_: Any) -> None:
-        """Of what is sent to queues; nothing is in these tests."""
-
-    with guarded_server(tmp_path_factory.mktemp("guarded") / "data", destinations={"sqs": taken}) as bulb:
+    with guarded_server(tmp_path_factory.mktemp("guarded") / "data") as bulb:
         yield bulb
 
 

@@ -209,5 +209,5 @@ def test_nothing_answered_is_lost_by_a_kill(postgresql_server: str, tmp_path: Pa
             bodies = [s3.get_object(Bucket="ends", Key=each["Key"])["Body"].read() for each in found]
             return {json.loads(body)["requestPayload"]["number"] for body in bodies}
 
-        until(lambda: told() == set(range(20)), "the ends of all events", every=0.2)
+        until(lambda: told() == set(range(20)), "the ends of all events", 90, every=0.2)
         assert process.stop() == 0

@@ -15,7 +15,7 @@ from tests.support.bulb import running_bulb
 from tests.support.tour import script
 
 PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
-WAIT_S = 300
+WAIT_S = 1_200
 
 
 @pytest.mark.skipif(NODE_RUNTIME is None, reason="the tour streams with Node.js, which is not on this machine")
@@ -48,5 +48,14 @@ def test_the_tour_works_as_written(tmp_path: Path) -> None:
     (record,) = [path for path in (folder / "failures").rglob("*") if path.is_file()]
     assert json.loads(record.read_text())["requestContext"]["condition"] == "RetriesExhausted"
     assert record.read_text() in said
-    for name in ("greet", "ticks", "shout"):
+    for came in ("a cup", "a cup from the news", '"twelve cups"', "a cup of tea"):
+        assert f"working on {came}\n" in said
+    assert "two cups" not in said
+    assert re.search(r"sns:news message \S+ → sqs:orders  delivered\n", said)
+    assert re.search(r"rule:large \S.* → sqs:orders  delivered\n", said)
+    assert re.search(r"schedule:tea .* → sqs:orders  delivered\n", said)
+    assert re.search(r"sqs:orders message \S+ → lambda:work  failed ValueError: cannot work on that\n", said)
+    assert re.search(r"^dead +1 +\d+ (s|min)  sqs:orders\n", said, re.MULTILINE)
+    assert "1 to sqs:orders\n" in said
+    for name in ("greet", "ticks", "shout", "work"):
         assert re.search(rf"^{name} +\d", said, re.MULTILINE), "the bill"

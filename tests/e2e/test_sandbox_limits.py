@@ -71,7 +71,8 @@ def test_a_forked_runtime(bulb: Running, aws: Any, size: int) -> None:
     package = packed(("app.py", APP, 0o644))
     # A second environment as well: the first may be new, the other comes from stock and is resized.
     for turn in ("a", "b"):
-        create(aws, f"{name}-{turn}", package, Runtime=PYTHON, Handler="app.handler", EphemeralStorage={"Size": size})
+        settings = {"Runtime": PYTHON, "Handler": "app.handler", "Timeout": 20, "EphemeralStorage": {"Size": size}}
+        create(aws, f"{name}-{turn}", package, **settings)
         check(invoke(aws, f"{name}-{turn}")[0], size, bulb.isolation)
 
 
@@ -80,7 +81,8 @@ def test_an_executed_runtime(bulb: Running, aws: Any) -> None:
     package = packed(("index.js", NODE, 0o644))
     for turn in ("a", "b"):
         name = f"limits-executed-{turn}"
-        create(aws, name, package, Runtime=NODEJS, Handler="index.handler", EphemeralStorage={"Size": 2048})
+        settings = {"Runtime": NODEJS, "Handler": "index.handler", "Timeout": 20, "EphemeralStorage": {"Size": 2048}}
+        create(aws, name, package, **settings)
         check(invoke(aws, name)[0], 2048, bulb.isolation)
 
 
@@ -88,5 +90,5 @@ def test_an_executed_runtime(bulb: Running, aws: Any) -> None:
 def test_a_supervised_runtime(bulb: Running, aws: Any) -> None:
     package = packed(("bootstrap", BOOTSTRAP, 0o755))
     for turn in ("a", "b"):
-        create(aws, f"limits-supervised-{turn}", package, EphemeralStorage={"Size": 1024})
+        create(aws, f"limits-supervised-{turn}", package, Timeout=20, EphemeralStorage={"Size": 1024})
         check(invoke(aws, f"limits-supervised-{turn}")[0], 1024, bulb.isolation)

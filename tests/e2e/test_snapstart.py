@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from bulb.core.facts import EnvironmentEnded, EnvironmentStarted
 from tests.support.bulb import Running, running_bulb
 from tests.support.functions import create, invoke
+from tests.support.gates import Gate, begun, waiting
 from tests.support.waiting import until
 
 RUNTIME = "python3.12"
@@ -54,7 +56,7 @@ def publish(aws: Any, name: str, source: str = SOURCE, **options: Any) -> dict[s
     version = aws.publish_version(FunctionName=name)
     assert version["State"] in ("Pending", "Active")
     aws.get_waiter("published_version_active").wait(
-        FunctionName=name, Qualifier=version["Version"], WaiterConfig={"Delay": 0.05}
+        FunctionName=name, Qualifier=version["Version"], WaiterConfig={"Delay": 0.05, "MaxAttempts": 600}
     )
     shown: dict[str, Any] = aws.get_function_configuration(FunctionName=name, Qualifier=version["Version"])
     return shown
@@ -78,11 +80,17 @@ def test_copies_of_one_init(aws: Any) -> None:
     assert unpublished["drawn"] != first["drawn"]
 
 
-def test_several_at_once_share_the_moment_and_nothing_else(aws: Any) -> None:
-    source = SOURCE.replace("    calls += 1\n", "    calls += 1\n    time.sleep(0.3)\n")
-    publish(aws, "snap-many", source)
+def test_several_at_once_share_the_moment_and_nothing_else(bulb: Running, aws: Any) -> None:
+    gate = Gate(bulb, "snap-many")
+    source = SOURCE.replace("    calls += 1\n", "    calls += 1\n    wait()\n")
+    publish(aws, "snap-many", waiting(source), **gate.settings)
     with concurrent.futures.ThreadPoolExecutor(5) as pool:
-        answers = [each[0] for each in pool.map(lambda _: invoke(aws, "snap-many", Qualifier="1"), range(5))]
+        calls = [pool.submit(invoke, aws, "snap-many", Qualifier="1") for _ in range(5)]
+        try:
+            until(lambda: begun(bulb, "snap-many") == 5, "five calls at the same time")
+        finally:
+            gate.open()
+        answers = [call.result()[0] for call in calls]
     assert {(each["drawn"], each["calls"]) for each in answers} == {(answers[0]["drawn"], 1)}
 
 
@@ -198,6 +206,20 @@ def test_deleting_the_version_ends_its_snapshot(bulb: Running, aws: Any) -> None
     aws.delete_function(FunctionName="snap-gone", Qualifier="1")
     with pytest.raises(aws.exceptions.ResourceNotFoundException):
         aws.invoke(FunctionName="snap-gone", Qualifier="1")
+
+
+def test_deleting_the_version_while_its_init_runs_ends_that_too(bulb: Running, aws: Any) -> None:
+    source = "import time\ntime.sleep(3)\ndef handler(event, context):\n    return 1"
+    create(aws, "snap-unborn", source, Runtime=RUNTIME, SnapStart=SNAPSHOT)
+    aws.publish_version(FunctionName="snap-unborn")
+
+    def heard(kind: type[EnvironmentStarted | EnvironmentEnded]) -> bool:
+        facts = [fact for fact in list(bulb.facts) if isinstance(fact, kind)]
+        return any(fact.environment.function.name == "snap-unborn" for fact in facts)
+
+    until(lambda: heard(EnvironmentStarted), "init to begin")
+    aws.delete_function(FunctionName="snap-unborn", Qualifier="1")
+    until(lambda: heard(EnvironmentEnded), "its end")
 
 
 @pytest.mark.parametrize("rung", ["userns", "plain"])

@@ -4,6 +4,7 @@ import base64
 import json
 import socket
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support.bulb import Process, Running
-from tests.support.functions import create
+from tests.support.functions import create, only_one
 from tests.support.nodejs import runtime
 from tests.support.streams import stream
 from tests.support.waiting import until
@@ -87,7 +88,7 @@ const all = {
   async words(event, out) {
     out.setContentType('text/plain');
     out.write('one ');
-    await new Promise((done) => setTimeout(done, 300));
+    await new Promise((done) => setTimeout(done, 3000));
     out.write(String(Date.now()));
     out.end();
   },
@@ -116,7 +117,7 @@ const all = {
     out.write('begun');
     await new Promise((done) => setTimeout(done, 20));
     setImmediate(() => { throw new Error('nobody caught it'); });
-    await new Promise(() => setTimeout(() => {}, 5000));
+    await new Promise(() => setTimeout(() => {}, 30000));
   },
   async exit(event, out) { await new Promise((done) => out.write('begun', done)); process.exit(3); },
   async slow(event, out) { out.write('begun'); await new Promise((done) => setTimeout(done, 20000)); },
@@ -155,7 +156,7 @@ exports.direct = stream(all.sync);
 def node(aws: Any) -> str:
     if NODE is None:
         pytest.skip("no Node.js 20, 22 or 24 on this machine")
-    create(aws, "stream-node", HANDLERS, Runtime=NODE, Timeout=10)
+    create(aws, "stream-node", HANDLERS, Runtime=NODE, Timeout=60)
     return "stream-node"
 
 
@@ -172,7 +173,6 @@ def test_the_first_byte_arrives_before_the_second_is_written(aws: Any, node: str
     ]
     written = int(second) / 1000  # by the same clock: the function runs on this machine
     assert arrivals[0][0] < written - 0.1
-    assert arrivals[1][0] - arrivals[0][0] > 0.2
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ def test_a_failure_before_or_after_the_first_byte(
 
 @pytest.mark.usefixtures("node")
 def test_a_handler_without_a_promise_is_refused(aws: Any) -> None:
-    create(aws, "stream-direct", HANDLERS, Runtime=NODE, Handler="index.direct")
+    create(aws, "stream-direct", HANDLERS, Runtime=NODE, Handler="index.direct", Timeout=20)
     streamed = stream(aws, "stream-direct")
     assert streamed.error["errorMessage"] == "Streaming does not support non-async handlers."
 
@@ -252,13 +252,13 @@ def test_a_process_that_ends_in_the_middle(aws: Any, node: str) -> None:
 
 @pytest.mark.usefixtures("node")
 def test_time_runs_out_in_the_middle(aws: Any) -> None:
-    create(aws, "stream-slow", HANDLERS, Runtime=NODE, Timeout=1)
+    create(aws, "stream-slow", HANDLERS, Runtime=NODE, Timeout=4)
     streamed = stream(aws, "stream-slow", {"do": "slow"})
     assert streamed.payload == b"begun"
     request_id = streamed.response["ResponseMetadata"]["RequestId"]
     assert streamed.error == {
         "errorType": "Sandbox.Timedout",
-        "errorMessage": f"RequestId: {request_id} Error: Task timed out after 1.00 seconds",
+        "errorMessage": f"RequestId: {request_id} Error: Task timed out after 4.00 seconds",
     }
     assert stream(aws, "stream-slow", {"do": "piped"}).payload == b"abc"
 
@@ -281,12 +281,20 @@ def test_a_whole_answer_has_the_limit_of_whole_answers(aws: Any, node: str) -> N
 
 @pytest.mark.usefixtures("node")
 def test_a_caller_that_leaves_does_not_stop_the_function(aws: Any) -> None:
-    create(aws, "stream-left", HANDLERS, Runtime=NODE)
+    create(aws, "stream-left", HANDLERS, Runtime=NODE, Timeout=60)
+    only_one(aws, "stream-left")
     response = aws.invoke_with_response_stream(FunctionName="stream-left", Payload=json.dumps({"do": "goesOn"}))
-    assert next(iter(response["EventStream"])) == {"PayloadChunk": {"Payload": b"begun"}}
+    assert next(iter(response["EventStream"]))["PayloadChunk"]["Payload"].startswith(b"begun")
     response["EventStream"].close()
-    # It is the same environment that says so: the next event waits for none, it gets another one while this is busy.
-    until(lambda: stream(aws, "stream-left", {"do": "note"}).payload == b"went on to its end", "the end", 10)
+    until(lambda: noted(aws, "stream-left") == b"went on to its end", "the end", 60)
+
+
+def noted(aws: Any, name: str) -> bytes | None:
+    """What the function (`only_one`: another environment would not know) noted; None while it is busy."""
+    try:
+        return stream(aws, name, {"do": "note"}).payload
+    except aws.exceptions.TooManyRequestsException:
+        return None
 
 
 @pytest.fixture(scope="module")
@@ -298,6 +306,12 @@ def unlimited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     server.stop()
 
 
+def busy(server: Process) -> bool:
+    """A function is at work."""
+    with urllib.request.urlopen(server.url + "/_bulb/status", timeout=30) as answer:
+        return "busy" in json.load(answer)["environments"]["states"]
+
+
 def _resident_kb(pid: int) -> int:
     status = Path(f"/proc/{pid}/status").read_text()
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
@@ -306,7 +320,7 @@ def _resident_kb(pid: int) -> int:
 @pytest.mark.skipif(NODE is None, reason="no Node.js 20, 22 or 24 on this machine")
 def test_200_mb_go_through_a_server_that_does_not_grow_and_no_more(unlimited: Process) -> None:
     aws = unlimited.client("lambda", read_timeout=60)
-    create(aws, "stream-large", HANDLERS, Runtime=NODE, Timeout=60, MemorySize=512)
+    create(aws, "stream-large", HANDLERS, Runtime=NODE, Timeout=300, MemorySize=512)
     stream(aws, "stream-large", {"do": "many", "block": 1_048_576, "blocks": 8})
     before = most = _resident_kb(unlimited.pid)
     event = {"do": "many", "block": 1_048_576, "blocks": 201}
@@ -329,7 +343,7 @@ def test_200_mb_go_through_a_server_that_does_not_grow_and_no_more(unlimited: Pr
 @pytest.mark.skipif(NODE is None, reason="no Node.js 20, 22 or 24 on this machine")
 def test_a_caller_that_does_not_read_makes_the_handler_wait(unlimited: Process) -> None:
     aws = unlimited.client("lambda", read_timeout=60)
-    create(aws, "stream-waits", HANDLERS, Runtime=NODE, Timeout=30)
+    create(aws, "stream-waits", HANDLERS, Runtime=NODE, Timeout=120)
     event = {"do": "many", "block": 1_048_576, "blocks": 60, "note": True}
     response = aws.invoke_with_response_stream(FunctionName="stream-waits", Payload=json.dumps(event), LogType="Tail")
     events = iter(response["EventStream"])
@@ -338,12 +352,11 @@ def test_a_caller_that_does_not_read_makes_the_handler_wait(unlimited: Process) 
     # Whatever the sockets of this machine hold, it is not 60 MB: the function stands still, and with it the server.
     time.sleep(0.5)
     assert _resident_kb(unlimited.pid) - before < 20_000
-    began = time.monotonic()
     for message in events:
         if "PayloadChunk" in message:
             size += len(message["PayloadChunk"]["Payload"])
     assert size == 60 * 1_048_576
-    assert time.monotonic() - began < 20
+    assert set(message["InvokeComplete"]) == {"LogResult"}
     log = base64.b64decode(message["InvokeComplete"]["LogResult"]).decode()
     duration_ms = float(log.split("Duration: ")[1].split()[0])
     assert duration_ms > 500  # it could not end while nobody read
@@ -352,21 +365,21 @@ def test_a_caller_that_does_not_read_makes_the_handler_wait(unlimited: Process) 
 @pytest.mark.skipif(NODE is None, reason="no Node.js 20, 22 or 24 on this machine")
 def test_after_the_first_6_mb_the_bandwidth_is_limited(bulb: Running) -> None:
     aws = bulb.client("lambda", read_timeout=60)
-    create(aws, "stream-paced", HANDLERS, Runtime=NODE, Timeout=30)
+    create(aws, "stream-paced", HANDLERS, Runtime=NODE, Timeout=60)
     stream(aws, "stream-paced", {"do": "empty"})
     began = time.monotonic()
     streamed = stream(aws, "stream-paced", {"do": "many", "block": 1_048_576, "blocks": 7})
     assert len(streamed.payload) == 7 * 1_048_576
-    assert 0.3 < time.monotonic() - began < 5  # one MB at two in a second
+    assert 0.4 < time.monotonic() - began < 30  # one MB at two in a second
 
 
 @pytest.mark.skipif(NODE is None, reason="no Node.js 20, 22 or 24 on this machine")
 def test_time_runs_out_for_a_function_whose_caller_does_not_read(unlimited: Process) -> None:
     aws = unlimited.client("lambda", read_timeout=60)
-    create(aws, "stream-behind", HANDLERS, Runtime=NODE, Timeout=1)
+    create(aws, "stream-behind", HANDLERS, Runtime=NODE, Timeout=4)
     event = {"do": "many", "block": 1_048_576, "blocks": 60}
     response = aws.invoke_with_response_stream(FunctionName="stream-behind", Payload=json.dumps(event))
-    time.sleep(1.2)
+    time.sleep(5)
     *chunks, last = list(response["EventStream"])
     assert 0 < sum(len(chunk["PayloadChunk"]["Payload"]) for chunk in chunks) < 60 * 1_048_576
     assert json.loads(last["InvokeComplete"]["ErrorDetails"])["errorType"] == "Sandbox.Timedout"
@@ -376,11 +389,13 @@ def test_time_runs_out_for_a_function_whose_caller_does_not_read(unlimited: Proc
 @pytest.mark.skipif(NODE is None, reason="no Node.js 20, 22 or 24 on this machine")
 def test_a_caller_that_leaves_before_the_first_byte_holds_nobody_up(unlimited: Process) -> None:
     aws = unlimited.client("lambda")
-    create(aws, "stream-gone", HANDLERS, Runtime=NODE, Timeout=20)
+    create(aws, "stream-gone", HANDLERS, Runtime=NODE, Timeout=60)
+    only_one(aws, "stream-gone")
     stream(aws, "stream-gone", {"do": "empty"})
-    event = json.dumps({"do": "many", "wait": 200, "block": 1_048_576, "blocks": 60, "note": True}).encode()
+    until(lambda: not busy(unlimited), "everything else to be over")
+    event = json.dumps({"do": "many", "wait": 3000, "block": 1_048_576, "blocks": 60, "note": True}).encode()
     head = "POST /2021-11-15/functions/stream-gone/response-streaming-invocations HTTP/1.1\r\nHost: localhost\r\n"
     with socket.create_connection(("127.0.0.1", unlimited.port)) as caller:
         caller.sendall(f"{head}Content-Length: {len(event)}\r\n\r\n".encode() + event)
-        time.sleep(0.05)
-    until(lambda: stream(aws, "stream-gone", {"do": "note"}).payload == b"60", "the end of the function", 10)
+        until(lambda: busy(unlimited), "the function to begin")
+    until(lambda: noted(aws, "stream-gone") == b"60", "the end of the function", 60)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import faulthandler
 import os
 import re
 import select
@@ -9,7 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,6 @@ import uvloop
 from bulb.app import Bulb, open_bulb
 from bulb.config import load
 from bulb.core.facts import Fact
-from bulb.delivery.relay import Destination
 from tests.support.clock import MovableClock
 from tests.support.gateway import client
 
@@ -47,9 +47,7 @@ class Running:
 
 
 @contextlib.contextmanager
-def running_bulb(
-    data: Path, *, destinations: Mapping[str, Destination] | None = None, **settings: Any
-) -> Iterator[Running]:
+def running_bulb(data: Path, **settings: Any) -> Iterator[Running]:
     """A whole Bulb in a thread of this process, on a free port."""
     clock, started = MovableClock(), threading.Event()
     outcome: dict[str, Any] = {}
@@ -60,7 +58,7 @@ def running_bulb(
     async def serve() -> None:
         loop, stop = asyncio.get_running_loop(), asyncio.Event()
         outcome["stop"] = lambda: loop.call_soon_threadsafe(stop.set)
-        bulb: Bulb = await open_bulb(config, clock, destinations)
+        bulb: Bulb = await open_bulb(config, clock)
         try:
             bulb.facts.add(facts.append)
             outcome["bulb"] = bulb
@@ -92,6 +90,9 @@ def running_bulb(
         thread.join(60)
     if "error" in outcome:
         raise outcome["error"]
+    if thread.is_alive():
+        faulthandler.dump_traceback()
+        raise TimeoutError("the server did not end")
 
 
 class Process:

@@ -40,8 +40,13 @@ def make(connection: Connection) -> None:
     first = runner.scripts().get_revision(REVISION)
     with Operations.context(MigrationContext.configure(connection)):
         first.module.upgrade()
+    stamp(connection, REVISION)
+
+
+def stamp(connection: Connection, revision: str) -> None:
+    """Say that the tables are of that revision."""
     connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
-    connection.execute(text("INSERT INTO alembic_version VALUES (:revision)"), {"revision": REVISION})
+    connection.execute(text("INSERT INTO alembic_version VALUES (:revision)"), {"revision": revision})
 
 
 def fill(connection: Connection, blobs: Path, now: float) -> None:

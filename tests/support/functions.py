@@ -7,6 +7,8 @@ import textwrap
 import zipfile
 from typing import Any
 
+from tests.support.waiting import until
+
 PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 ROLE = "arn:aws:iam::000000000000:role/test"
 
@@ -29,7 +31,7 @@ def create(aws: Any, name: str, source: str, **settings: Any) -> str:
     package = zipped(index_js=source) if runtime.startswith("nodejs") else zipped(app=source)
     settings.setdefault("Handler", "index.handler" if runtime.startswith("nodejs") else "app.handler")
     created = aws.create_function(FunctionName=name, Runtime=runtime, Role=ROLE, Code={"ZipFile": package}, **settings)
-    aws.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 0.05, "MaxAttempts": 200})
+    aws.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 0.05, "MaxAttempts": 1_000})
     arn: str = created["FunctionArn"]
     return arn
 
@@ -39,3 +41,22 @@ def invoke(aws: Any, name: str, event: Any = None, **settings: Any) -> tuple[Any
     response = aws.invoke(FunctionName=name, Payload=json.dumps(event if event is not None else {}), **settings)
     body = response["Payload"].read()
     return (json.loads(body) if body else None), response
+
+
+def only_one(aws: Any, name: str) -> None:
+    """From now on the function has one environment at most, and whoever invokes it while that is busy is refused."""
+    aws.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=1)
+
+
+def invoke_again(aws: Any, name: str, event: Any = None, **settings: Any) -> tuple[Any, dict[str, Any]]:
+    """As `invoke`, in the environment that the function (`only_one`) has: that may be busy a while after its answer."""
+
+    def look() -> tuple[Any, dict[str, Any]] | None:
+        try:
+            return invoke(aws, name, event, **settings)
+        except aws.exceptions.TooManyRequestsException:
+            return None
+
+    answered = until(look, f"the environment of {name} to be free")
+    assert answered is not None
+    return answered

@@ -84,6 +84,8 @@ def running_gateway(
         thread.join(30)
     if "error" in outcome:
         raise outcome["error"]
+    if thread.is_alive():
+        raise TimeoutError("the gateway did not end")
 
 
 def client(service: str, url: str, **config: Any) -> Any:

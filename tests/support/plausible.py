@@ -14,8 +14,17 @@ from hypothesis import strategies as st
 
 from bulb.wire.constraints import compile_pattern
 from tests.support.functions import PYTHON, zipped
+from tests.support.plausible_messages import (
+    ACCOUNT,
+    ALIAS,
+    FURTHER,
+    KNOWN_MESSAGES,
+    MAPS,
+    OTHER_ACCOUNT,
+    QUEUE_ARN,
+    TOPIC_ARN,
+)
 
-ACCOUNT, OTHER_ACCOUNT = "000000000000", "111122223333"
 BUCKET, KEY = "neighbour-bucket", "folder/one key.txt"
 FUNCTION, GROUP, STREAM, ROLE, USER, POLICY = "neighbour", "/a/group", "stream", "neighbour-role", "ann", "reading"
 ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/{ROLE}"
@@ -28,11 +37,9 @@ TRUST = (
     '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole",'
     '"Principal":{"Service":"lambda.amazonaws.com"}}]}'
 )
-LAYER, ALIAS = "neighbour-layer", "live"
+LAYER = "neighbour-layer"
 LAYER_ARN = f"arn:aws:lambda:us-east-1:{ACCOUNT}:layer:{LAYER}"
-_QUEUE_ARN = f"arn:aws:sqs:us-east-1:{ACCOUNT}:queue"
 _STREAM_ARN = f"arn:aws:kinesis:us-east-1:{ACCOUNT}:stream/one"
-_TOPIC_ARN = f"arn:aws:sns:us-east-1:{ACCOUNT}:topic"
 FUNCTION_POLICY = (
     '{"Version":"2012-10-17","Statement":[{"Sid":"s","Effect":"Allow","Principal":"*",'
     f'"Action":"lambda:InvokeFunction","Resource":"{FUNCTION_ARN}"}}]}}'
@@ -41,8 +48,8 @@ _DESTINATIONS = [
     FUNCTION_ARN,
     f"{FUNCTION_ARN}:{ALIAS}",
     f"arn:aws:s3:::{BUCKET}",
-    _QUEUE_ARN,
-    _TOPIC_ARN,
+    QUEUE_ARN,
+    TOPIC_ARN,
     "arn:aws:s3",
 ]
 _EVENTS = [b"{}", b'{"a": 1}', b"", b"[", b"\xff", b'"' + b"x" * 300_000 + b'"', b"[" * 9_000]
@@ -80,8 +87,8 @@ KNOWN: dict[str, list[Any]] = {
     ],
     "Destination": _DESTINATIONS,
     "EventSourceArn": [
-        _QUEUE_ARN,
-        f"{_QUEUE_ARN}.fifo",
+        QUEUE_ARN,
+        f"{QUEUE_ARN}.fifo",
         _STREAM_ARN,
         f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/t/stream/1",
     ],
@@ -101,7 +108,7 @@ KNOWN: dict[str, list[Any]] = {
     "RevisionId": ["@revision", "@alias-revision", "00000000-0000-0000-0000-000000000000", ""],
     "SourceAccount": [ACCOUNT, OTHER_ACCOUNT],
     "SourceArn": [f"arn:aws:s3:::{BUCKET}", FUNCTION_ARN, "arn:aws:s3:::*"],
-    "TargetArn": [_QUEUE_ARN, _TOPIC_ARN, FUNCTION_ARN, ""],
+    "TargetArn": [QUEUE_ARN, TOPIC_ARN, FUNCTION_ARN, ""],
     "UUID": ["00000000-0000-0000-0000-000000000000", "nobody"],
     "VersionNumber": [*["@layer-version"] * 4, 1, 77, 0, -1, 2**63 - 1],
     "AccessKeyId": [*["@access-key"] * 3, "AKIAAAAAAAAAAAAAAAAA", "ASIAAAAAAAAAAAAAAAAA"],
@@ -154,6 +161,8 @@ KNOWN: dict[str, list[Any]] = {
     "UserName": [*[USER] * 3, "nobody"],
     "VersionId": [*["@version"] * 4, "null", "bogus", "", "v1", "v0", "v99999999999999999999", "é"],
     "ZipFile": [_PACKAGE, _PACKAGE, b"PK\x03\x04nonsense", b"PK\x05\x06" + bytes(18), b"", _PACKAGE[:-9]],
+    "destinationArn": [FUNCTION_ARN, f"{FUNCTION_ARN}:live", "arn:aws:kinesis:us-east-1:0:stream/s", "arn", "é"],
+    "filterName": ["one", "two", "three"],
     "filterPattern": ["", "ERROR", '{ $.a = "b" }', "[a, b]", "{ $.a", "%[%", "{{", '"', "?a -b", "%(a+)+$%", "[...]"],
     "logGroupIdentifier": [GROUP, GROUP_ARN, f"{GROUP_ARN}:*", GROUP_ARN.replace(ACCOUNT, OTHER_ACCOUNT)],
     "logGroupName": [*[GROUP] * 4, "nothing", f"/aws/lambda/{FUNCTION}"],
@@ -163,7 +172,15 @@ KNOWN: dict[str, list[Any]] = {
     "resourceArn": [GROUP_ARN, f"{GROUP_ARN}:*", FUNCTION_ARN, GROUP_ARN.replace(ACCOUNT, OTHER_ACCOUNT)],
     "sequenceToken": ["1"],
 }
-_MAP_KEYS: dict[str, list[str]] = {"AdditionalVersionWeights": ["@published", "1", "2", "$LATEST", "", "one"]}
+KNOWN |= KNOWN_MESSAGES
+for _name, _values in FURTHER.items():
+    KNOWN[_name] = [*KNOWN[_name], *_values]
+_MAP_KEYS: dict[str, list[str]] = {
+    "AdditionalVersionWeights": ["@published", "1", "2", "$LATEST", "", "one"],
+    "MessageAttributes": ["kind", "a.b", "a..b", ".a", "é", "", "x" * 300],
+    "Attributes": KNOWN["AttributeName"],
+}
+_MAP_VALUES = {"Attributes": "AttributeValue"}
 _MOMENTS = [datetime(1970, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)]
 _WORDS = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), max_size=30)
 _SHORTEST_LIMIT, _MOST_OPTIONAL, _DEEPEST = 60, 4, 6
@@ -196,8 +213,10 @@ def value(name: str, shape: Any, depth: int) -> st.SearchStrategy[Any]:
         least = shape.metadata.get("min", 0)
         return st.lists(value(name.removesuffix("s"), shape.member, depth + 1), min_size=least, max_size=least + 2)
     if kind == "map":
-        keys = st.sampled_from(_MAP_KEYS[name]) if name in _MAP_KEYS else value("", shape.key, depth + 1)
-        return st.dictionaries(keys, value("", shape.value, depth + 1), max_size=2)
+        is_free = name in _MAP_KEYS and not getattr(shape.key, "enum", None)
+        keys = st.sampled_from(_MAP_KEYS[name]) if is_free else value("", shape.key, depth + 1)
+        made = st.dictionaries(keys, value(_MAP_VALUES.get(name, ""), shape.value, depth + 1), max_size=2)
+        return st.sampled_from(MAPS[shape.name]) | made if shape.name in MAPS else made
     limits = tuple((fact, shape.metadata[fact]) for fact in ("min", "max", "pattern") if fact in shape.metadata)
     return _scalar(name, kind, tuple(getattr(shape, "enum", None) or ()), limits)
 
@@ -207,7 +226,7 @@ def _scalar(name: str, kind: str, enum: tuple[str, ...], limits: tuple[tuple[str
     facts = dict(limits)
     if enum:
         return st.sampled_from(enum)
-    if name in KNOWN and kind in ("string", "blob", "long"):
+    if name in KNOWN and kind in ("string", "blob", "long", "integer"):
         return st.sampled_from(KNOWN[name])
     match kind:
         case "boolean":

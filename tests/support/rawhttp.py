@@ -80,7 +80,7 @@ class Reply:
         return str(code) if code != str(self.status) else ""
 
 
-def send(url: str, message: Message, timeout: float = 10) -> Reply | None:
+def send(url: str, message: Message, timeout: float = 30) -> Reply | None:
     """One request on a connection of its own. None when the server hung up without an answer."""
     place = urlsplit(url)
     with socket.create_connection((str(place.hostname), int(place.port or 80)), timeout) as connection:

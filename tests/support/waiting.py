@@ -9,7 +9,7 @@ import pytest
 T = TypeVar("T")
 
 
-def until(look: Callable[[], T], what: str, seconds: float = 30.0, every: float = 0.02) -> T:
+def until(look: Callable[[], T], what: str, seconds: float = 60.0, every: float = 0.02) -> T:
     """What `look` finds, as soon as it is something; fails the test after `seconds`."""
     deadline = time.monotonic() + seconds
     while not (found := look()):

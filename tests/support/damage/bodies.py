@@ -46,7 +46,7 @@ def wrong_json_type(message: Message, chance: random.Random) -> Message:
     """One value in the document becomes something else, or is left out."""
     try:
         document = json.loads(message.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return other_body(message, chance)
     places = list(_places(document))
     if not places:
