@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 
 import uvloop
 
-from bench import floor, functions, memory
+from bench import edges, floor, functions, journal, mappings, memory, queues, schedules
 from bench.client import Connection, invoke_request, percentile, rate, timed
 from bench.server import Server, running
 
@@ -115,6 +115,20 @@ async def accepts(server: Server) -> None:
     row("async accepts/s, fsynced, 32 connections", f"{await rate(server.port, request, 32, RATE_S, 202):,.0f}")
 
 
+async def mapped(server: Server) -> None:
+    """Queues in front of functions."""
+    row("SQS send to handler start, idle and warm, p50 / p99", spread(await mappings.latency(server)))
+    for label, fifo in (("standard", False), ("FIFO, 500 groups", True)):
+        speed = await mappings.drain(server, fifo=fifo)
+        row(f"SQS messages/s worked off, batches of 10, {label}", f"{speed:,.0f}")
+
+
+async def woken(server: Server) -> None:
+    """From what happens elsewhere to the handler."""
+    for source, times in (await edges.latencies(server)).items():
+        row(f"{source} to handler start, idle and warm, p50 / p99", spread(times))
+
+
 Part = Callable[[], None]
 
 
@@ -154,6 +168,11 @@ def main(wanted: list[str]) -> None:
         "warm": lambda: _in_server((), front, *[lambda s, r=r: warm(s, r[0], r[1], r[2]) for r in runtimes]),
         "burst": bursts,
         "accepts": lambda: _in_server((), accepts),
+        "queues": lambda: _in_server((), lambda server: queues.queues(server, row)),
+        "mappings": lambda: _in_server((), mapped),
+        "schedules": lambda: _in_server((), lambda server: schedules.schedules(server, row)),
+        "edges": lambda: _in_server((), woken),
+        "journal": lambda: journal.compare(row),
     }
     for name in wanted or list(parts):
         parts[name]()
