@@ -53,8 +53,8 @@ WHY = {
 
 # What has to be known of the operations of a service that work.
 NOTES = {
-    "lambda": "No service that functions read from is here yet, so `CreateEventSourceMapping` answers every source "
-    "with an error that names its service.\n",
+    "lambda": "Functions read from queues (SQS); `CreateEventSourceMapping` answers every other source with an error "
+    "that names its service.\n",
 }
 
 
