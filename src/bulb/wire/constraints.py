@@ -16,10 +16,14 @@ from bulb.wire.shapes import Shape
 Violations = list[str]
 _Check = Callable[[Any, str, Violations], None]
 _MAX_SHOWN = 1_024
-# Members whose value the service judges itself, because it answers with a code and a text of its own.
+# Members whose value the service judges itself, because it answers with a code and a text of its own, or takes more
+# than its model says: S3 has `Prefix` for `prefix`, and shows it so itself.
 _JUDGED_BY_SERVICE = {
     ("lambda", "CreateFunction"): frozenset({"Runtime"}),
     ("lambda", "UpdateFunctionConfiguration"): frozenset({"Runtime"}),
+    ("s3", "CreateBucket"): frozenset({"CreateBucketConfiguration"}),
+    ("s3", "PutBucketNotificationConfiguration"): frozenset({"NotificationConfiguration"}),
+    ("s3", "PutBucketVersioning"): frozenset({"VersioningConfiguration"}),
 }
 
 # What Java's regular expressions have and Python's do not.
@@ -72,10 +76,9 @@ def check(service: Service, operation_name: str, params: Mapping[str, Any]) -> N
     if service.name == "sqs":
         _check_required(shape, params, "")
         return
-    if (judged := _JUDGED_BY_SERVICE.get((service.name, operation_name))) is not None:
-        params = {name: value for name, value in params.items() if name not in judged}
+    judged = _JUDGED_BY_SERVICE.get((service.name, operation_name), frozenset())
     found: Violations = []
-    (_s3_checker if service.name == "s3" else _checker)(shape)(params, "", found)
+    _checker(shape, service.name != "s3", judged)(params, "", found)
     if found:
         raise _refusal(service, found)
 
@@ -108,21 +111,17 @@ def _refusal(service: Service, found: Violations) -> AwsError:
 
 
 @lru_cache(maxsize=None)  # noqa: UP033 - as many entries as the models have shapes
-def _checker(shape: Shape) -> _Check:
-    return _Compiler(lengths=True).of(shape)
-
-
-@lru_cache(maxsize=None)  # noqa: UP033 - as many entries as the model has operations
-def _s3_checker(shape: Shape) -> _Check:
-    return _Compiler(lengths=False).of(shape)
+def _checker(shape: Shape, lengths: bool = True, judged: frozenset[str] = frozenset()) -> _Check:
+    """What checks a shape; of the members `judged`, only whether they are there."""
+    return _Compiler(lengths, [shape.members[name] for name in judged]).of(shape)
 
 
 class _Compiler:
-    """Turns shapes into checks. A shape with nothing to check becomes no check at all."""
+    """Turns shapes into checks. A shape with nothing to check, or one of `judged`, becomes no check at all."""
 
-    def __init__(self, lengths: bool) -> None:
+    def __init__(self, lengths: bool, judged: Iterable[Shape]) -> None:
         self._lengths = lengths
-        self._compiled: dict[Shape, _Check] = {}
+        self._compiled: dict[Shape, _Check] = {shape: _all([]) for shape in judged}
 
     def of(self, shape: Shape) -> _Check:
         check_ = self._compiled.get(shape)

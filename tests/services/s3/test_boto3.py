@@ -86,6 +86,10 @@ def test_buckets(served: Served, s3: Any) -> None:
     with pytest.raises(ClientError) as unspecified:
         europe.create_bucket(Bucket="euro-bucket")
     assert code(unspecified) == ("IllegalLocationConstraintException", 400)
+    for nowhere in ("us-east-1", "Paris"):  # the first has no constraint
+        with pytest.raises(ClientError) as wrong:
+            s3.create_bucket(Bucket="euro-bucket", CreateBucketConfiguration={"LocationConstraint": nowhere})
+        assert code(wrong) == ("InvalidLocationConstraint", 400)
     there = {"LocationConstraint": "eu-west-1"}
     europe.create_bucket(Bucket="euro-bucket", CreateBucketConfiguration=there)
     assert europe.get_bucket_location(Bucket="euro-bucket")["LocationConstraint"] == "eu-west-1"
@@ -240,6 +244,9 @@ def test_tags(s3: Any, bucket: str) -> None:
 def test_versions(s3: Any, bucket: str) -> None:
     s3.put_object(Bucket=bucket, Key="k", Body=b"before")
     assert "Status" not in s3.get_bucket_versioning(Bucket=bucket)
+    with pytest.raises(ClientError) as wrong:
+        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "On"})
+    assert code(wrong) == ("MalformedXML", 400)
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
     first = s3.put_object(Bucket=bucket, Key="k", Body=b"first")["VersionId"]
@@ -363,3 +370,23 @@ def _least(shape: Any) -> Any:
         return [_least(shape.member)]
     simple = {"map": {}, "boolean": True, "integer": 1, "long": 1, "double": 1.0, "timestamp": 0, "blob": b""}
     return simple.get(shape.type_name, next(iter(getattr(shape, "enum", None) or ["some-name"])))
+
+
+def test_notifications_are_judged_by_s3_itself(s3: Any, bucket: str) -> None:
+    """A client is told what the room says of them, not what the model does."""
+    function = "arn:aws:lambda:us-east-1:000000000000:function:f"
+
+    def put(event: str, name: str) -> None:
+        rules = {"Key": {"FilterRules": [{"Name": name, "Value": "in/"}]}}
+        entry = {"LambdaFunctionArn": function, "Events": [event], "Filter": rules}
+        whole = {"LambdaFunctionConfigurations": [entry]}
+        s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=whole)
+
+    put("s3:ObjectCreated:*", "PREFIX")
+    for event, name, words in (
+        ("s3:ObjectCreated:*", "middle", "filter rule name must be either prefix or suffix"),
+        ("s3:Nothing", "prefix", "A specified event is not supported for notifications"),
+    ):
+        with pytest.raises(ClientError, match=words) as wrong:
+            put(event, name)
+        assert code(wrong) == ("InvalidArgument", 400)

@@ -54,3 +54,6 @@ def test_put_bucket_notification_configuration(served: Served, s3: Any, bucket: 
     (told,) = s3.get_bucket_notification_configuration(Bucket=bucket)["LambdaFunctionConfigurations"]
     assert told["Events"] == ["s3:ObjectCreated:*"]
     assert told["Filter"]["Key"]["FilterRules"] == [{"Name": "Prefix", "Value": "in/"}]
+    whole = {"LambdaFunctionConfigurations": [told]}  # What is shown can be put, as tools do that add to what is there.
+    s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=whole)
+    assert s3.get_bucket_notification_configuration(Bucket=bucket)["LambdaFunctionConfigurations"] == [told]

@@ -1,5 +1,7 @@
 """Buckets themselves, and the questions about them that have one true answer here."""
 
+import re
+
 from bulb.core.calls import Answer, Call
 from bulb.core.errors import AwsError
 from bulb.services.s3 import errors
@@ -9,6 +11,7 @@ from bulb.services.s3.model import Bucket, moment
 from bulb.services.s3.rules import MAX_BUCKET_TAGS, check_bucket_name, check_tags, refuse_unsupported
 
 _HOME_REGION = "us-east-1"
+_REGION = re.compile("[a-z]{2,5}(-[a-z]+)+-[0-9]+")
 _MAX_BUCKETS = 10_000
 
 
@@ -94,12 +97,12 @@ def _region(caller_region: str, constraint: str | None) -> str:
     """The region of a new bucket, by the rule that elsewhere than in us-east-1 the constraint must say it."""
     if constraint == "EU":
         constraint = "eu-west-1"
+    if constraint == _HOME_REGION or (constraint and not _REGION.fullmatch(constraint)):
+        raise AwsError("InvalidLocationConstraint", "The specified location-constraint is not valid")
     if constraint is None and caller_region != _HOME_REGION:
         raise _illegal_location("unspecified")
     if constraint is not None and caller_region not in (constraint, _HOME_REGION):
         raise _illegal_location(constraint)
-    if constraint == _HOME_REGION:
-        raise AwsError("InvalidLocationConstraint", "The specified location-constraint is not valid")
     return constraint or caller_region
 
 
