@@ -50,6 +50,18 @@ def test_null_enum_and_nested_members() -> None:
     assert "at 'logEvents.1.member.message'" in refusal("logs", "PutLogEvents", nested).message
 
 
+def test_a_list_holds_no_null() -> None:
+    """Of structures, of texts, and within what is in a list itself: no service has to expect one."""
+    null = "failed to satisfy constraint: Member must not be null"
+    assert f"Value null at 'entries.1.member' {null}" in refusal("events", "PutEvents", {"Entries": [None]}).message
+    entry = {"Source": "s", "DetailType": "d", "Detail": "{}", "Resources": ["r", None]}
+    message = refusal("events", "PutEvents", {"Entries": [entry]}).message
+    assert message.endswith(f"Value null at 'entries.1.member.resources.2.member' {null}")
+    subnets = {"FunctionName": "f", "VpcConfig": {"SubnetIds": [None]}}
+    message = refusal("lambda", "UpdateFunctionConfiguration", subnets).message
+    assert message.endswith(f"Value null at 'vpcConfig.subnetIds.1.member' {null}")
+
+
 def test_query_services_and_s3_have_their_own_codes() -> None:
     assert refusal("iam", "CreateRole", {}).code == "ValidationError"
     assert refusal("s3", "PutObject", {"Bucket": "b", "Key": "k", "ACL": "everyone"}).code == "InvalidArgument"

@@ -168,7 +168,9 @@ class _Compiler:
 
         def run(value: Any, path: str, found: Violations) -> None:
             for number, item in enumerate(value, 1):
-                if item is not None:
+                if item is None:
+                    found.append(_sentence("null", f"{path}.{number}.member", "Member must not be null", quoted=False))
+                else:
                     member(item, f"{path}.{number}.member", found)
 
         return run
