@@ -56,7 +56,7 @@ class Function:
 
     def call(self, event: Any) -> Ending:
         """Invoke it; a function error is an ending like any other."""
-        document, response = functions.invoke(self.aws, self.name, event, LogType="Tail")
+        document, response = functions.invoke_again(self.aws, self.name, event, LogType="Tail")
         error = response.get("FunctionError")
         assert error in (None, "Unhandled")
         assert response["StatusCode"] == 200

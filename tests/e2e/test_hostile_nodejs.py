@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.hostile import Ending, Function, Neighbour, exit_error, server, timed_out
+from tests.support import functions
 from tests.support.bulb import Running
 
 BRIEF_S = 5
@@ -45,7 +46,9 @@ def neighbour(bulb: Running) -> Neighbour:
 @pytest.fixture(scope="module")
 def node(bulb: Running) -> Function:
     # A fresh process compiles for a while.
-    return Function(bulb.client("lambda"), "node", OBEDIENT, Runtime=runtime(), Timeout=BRIEF_S, MemorySize=1024)
+    node = Function(bulb.client("lambda"), "node", OBEDIENT, Runtime=runtime(), Timeout=BRIEF_S, MemorySize=1024)
+    functions.only_one(node.aws, node.name)
+    return node
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import Connection, func, select, text
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
+from bulb.storage import writer
 from bulb.storage.database import Database
 from bulb.storage.errors import DatabaseClosedError, NotCommittedError
 from bulb.storage.schema.storage import storage_blobs
@@ -164,7 +165,11 @@ def test_a_read_sees_one_moment_and_cannot_write(location: str | Path) -> None:
     asyncio.run(main())
 
 
-def test_listeners_are_called_once_a_commit_after_it_and_on_the_loop(location: str | Path) -> None:
+def test_listeners_are_called_once_a_commit_after_it_and_on_the_loop(
+    location: str | Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "MAX_BATCH_S", 60.0)  # what waits together is committed together, however slowly
+
     async def main() -> None:
         database = await Database.open(location)
         begun, release = threading.Event(), threading.Event()
