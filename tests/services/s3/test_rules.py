@@ -14,6 +14,7 @@ from bulb.services.s3 import checksums, events, filters, listing
 from bulb.services.s3.form import read_form
 from bulb.services.s3.model import Bucket, Description, Notification, ObjectVersion, Origin, Part
 from bulb.wire import checksums as wire_checksums
+from tests.wire.clients import CATALOG
 
 
 def checksum(algorithm: str, data: bytes) -> str:
@@ -82,6 +83,13 @@ def test_which_notifications_overlap(one: tuple[str, str, str], other: tuple[str
     pair = [notification([f"s3:ObjectCreated:{event}"], prefix, suffix) for event, prefix, suffix in (one, other)]
     assert (filters.overlap(pair) is not None) is expected
     assert (filters.overlap(pair[::-1]) is not None) is expected
+
+
+def test_every_event_of_the_model_is_told_or_refused_by_name() -> None:
+    put = CATALOG.service("s3").operation("PutBucketNotificationConfiguration").input
+    queues = put.members["NotificationConfiguration"].members["QueueConfigurations"]
+    named = queues.member.members["Events"].member.traits["enum"]
+    assert set(named) == filters.EMITTED | filters.NEVER_EMITTED
 
 
 def test_the_event_document() -> None:

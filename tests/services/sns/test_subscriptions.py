@@ -58,6 +58,27 @@ def test_subscribing_again_answers_the_same_or_says_what_differs(bulb: Running) 
     assert refused(sns.subscribe, **given, Attributes={"RawMessageDelivery": "false"}) == invalid(
         "Attributes Reason: Subscription already exists with different attributes"
     )
+
+
+@pytest.mark.parametrize(
+    ("protocol", "attributes", "shorter"),
+    [
+        ("sqs", {"RawMessageDelivery": "True"}, {"RawMessageDelivery": "true"}),
+        ("sqs", {"RedrivePolicy": "{}", "FilterPolicy": ""}, {}),
+        ("sqs", {}, {"RawMessageDelivery": "false", "FilterPolicyScope": "MessageAttributes"}),
+        ("http", {"DeliveryPolicy": '{"healthyRetryPolicy":{"numRetries":5}}'}, {}),
+    ],
+)
+def test_the_very_same_request_again_is_no_other(
+    bulb: Running, protocol: str, attributes: dict[str, str], shorter: dict[str, str]
+) -> None:
+    """However a value is kept: spelt otherwise, filled up with what was left out, or not at all."""
+    sns, arn = bulb.client("sns"), topic(bulb, f"same-{abs(hash((protocol, str(attributes))))}")
+    endpoint = QUEUE if protocol == "sqs" else "http://127.0.0.1:9/"
+    given: dict[str, Any] = {"TopicArn": arn, "Protocol": protocol, "Endpoint": endpoint, "ReturnSubscriptionArn": True}
+    first = sns.subscribe(**given, Attributes=attributes)["SubscriptionArn"]
+    for again in (attributes, shorter):
+        assert sns.subscribe(**given, Attributes=again)["SubscriptionArn"] == first
     assert len(sns.list_subscriptions_by_topic(TopicArn=arn)["Subscriptions"]) == 1
 
 

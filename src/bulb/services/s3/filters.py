@@ -41,6 +41,10 @@ NEVER_EMITTED = frozenset(
         "s3:LifecycleExpiration:*",
         "s3:LifecycleExpiration:Delete",
         "s3:LifecycleExpiration:DeleteMarkerCreated",
+        "s3:ObjectAnnotation:*",
+        "s3:ObjectAnnotation:Put",
+        "s3:ObjectAnnotation:Delete",
+        "s3:ObjectRetention:Put",
     }
 )
 

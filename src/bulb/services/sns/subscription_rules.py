@@ -5,7 +5,7 @@ Each attribute is acted upon, or refused by its name: see DESIGN.md.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
@@ -30,6 +30,7 @@ _REFUSED = {
     "SubscriptionRoleArn": "Amazon Data Firehose subscriptions (SubscriptionRoleArn)",
 }
 SCOPES = ("MessageAttributes", "MessageBody")
+_DEFAULTS = {"RawMessageDelivery": "false", "FilterPolicyScope": SCOPES[0]}
 _FUNCTION = re.compile(r"function:[A-Za-z0-9_-]{1,140}(:[$A-Za-z0-9_-]{1,129})?")
 _QUEUE = re.compile(r"[A-Za-z0-9_-]{1,80}(\.fifo)?")
 _MOST_SUBSCRIPTIONS = 100
@@ -101,9 +102,12 @@ def changed(
     return kept
 
 
-def differs(existing: Subscription, given: Mapping[str, str]) -> bool:
-    """Does a subscription that is there differ from what is asked for?"""
-    return any(_comparable(existing.attributes.get(name)) != _comparable(value) for name, value in given.items())
+def differs(existing: Subscription, given: Iterable[str], wanted: Mapping[str, str]) -> bool:
+    """Does a subscription that is there differ from what is asked for in the attributes `given` by name?
+
+    `wanted` are those as they are kept, so that each is compared with what was kept of the same request before.
+    """
+    return any(_comparable(existing.attributes, name) != _comparable(wanted, name) for name in given)
 
 
 def shown_endpoint(endpoint: str) -> str:
@@ -222,8 +226,9 @@ def _checked_redrive(topic: Topic, endpoint: str, value: str) -> str | None:
     return value
 
 
-def _comparable(value: str | None) -> object:
-    """Documents that say the same are the same, however they are written."""
+def _comparable(attributes: Mapping[str, str], name: str) -> object:
+    """Documents that say the same are the same, however they are written; what is not there is as it is at first."""
+    value = attributes.get(name, _DEFAULTS.get(name))
     if value is None or not value.startswith("{"):
         return value
     try:

@@ -48,7 +48,7 @@ class SubscriptionOperations(Inviting):
                 _check_room(connection, topic, wanted.attributes)
                 store.put_subscription(connection, subscription)
                 _replay(connection, subscription)
-            elif subscription_rules.differs(found, given):
+            elif subscription_rules.differs(found, given, wanted.attributes):
                 raise errors.invalid("Attributes Reason: Subscription already exists with different attributes")
             if invitation is not None and (found is None or found.arn == subscription.arn):
                 self._send(connection, invitation, call.now)
