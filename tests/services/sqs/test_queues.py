@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -263,25 +264,62 @@ def test_permissions_are_statements_of_the_policy(served: Served, sqs: Any, make
 
 
 @pytest.mark.parametrize(
-    ("label", "accounts", "actions", "code"),
+    ("label", "accounts", "actions", "code", "words"),
     [
-        ("a b", ["111122223333"], ["SendMessage"], "InvalidParameterValue"),
-        ("a", ["x"], ["SendMessage"], "InvalidParameterValue"),
-        ("a", ["111122223333"], ["CreateQueue"], "InvalidParameterValue"),
-        ("a", [], ["SendMessage"], "MissingParameter"),
-        ("a", ["111122223333"], [], "MissingParameter"),
+        ("a b", ["111122223333"], ["SendMessage"], "InvalidParameterValue", "1 to 80 in length"),
+        ("a", ["x"], ["SendMessage"], "InvalidParameterValue", "Unable to verify."),
+        ("a", ["111122223333"], ["CreateQueue"], "InvalidParameterValue", "Only the queue owner is allowed"),
+        ("a", ["111122223333"], ["SendMessageBatch"], "InvalidParameterValue", "refer to the appropriate WSDL"),
+        ("a", ["111122223333"], ["SendMessage"] * 8, "OverLimit", "8 Actions were found, maximum allowed is 7."),
+        ("a", [], ["SendMessage"], "MissingParameter", "AWSAccountIds"),
+        ("a", ["111122223333"], [], "MissingParameter", "Actions"),
     ],
 )
 def test_permissions_that_cannot_be(
-    sqs: Any, make: Make, label: str, accounts: list[str], actions: list[str], code: str
+    sqs: Any, make: Make, label: str, accounts: list[str], actions: list[str], code: str, words: str
 ) -> None:
     url = make()
     asked = {"QueueUrl": url, "Label": label, "AWSAccountIds": accounts, "Actions": actions}
-    assert refused(sqs.add_permission, **asked)[0] == code
+    found, text = refused(sqs.add_permission, **asked)
+    assert found == code
+    assert words in text
     assert refused(sqs.remove_permission, QueueUrl=url, Label="nobody") == (
         "InvalidParameterValue",
         "Value nobody for parameter Label is invalid. Reason: can't find label.",
     )
+
+
+def test_permissions_that_are_added_at_the_same_time_are_all_kept(served: Served, sqs: Any, make: Make) -> None:
+    url = make()
+    labels = [f"l{number}" for number in range(12)]
+    client = served.client(max_pool_connections=len(labels))
+
+    def add(label: str) -> None:
+        client.add_permission(QueueUrl=url, Label=label, AWSAccountIds=["111122223333"], Actions=["SendMessage"])
+
+    with ThreadPoolExecutor(len(labels)) as threads:
+        list(threads.map(add, labels))
+    assert sorted(one["Sid"] for one in json.loads(attributes(sqs, url)["Policy"])["Statement"]) == sorted(labels)
+    with ThreadPoolExecutor(len(labels)) as threads:
+        list(threads.map(lambda label: client.remove_permission(QueueUrl=url, Label=label), labels))
+    assert "Policy" not in attributes(sqs, url)
+
+
+def test_policies_have_limits(sqs: Any, make: Make) -> None:
+    url = make()
+    one = {"Effect": "Allow", "Principal": "*", "Action": ["sqs:SendMessage"] * 7, "Resource": arn_of(url)}
+
+    def put(*statements: dict[str, Any]) -> None:
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps({"Statement": statements})})
+
+    put(*[one] * 20)
+    assert refused(put, {**one, "Action": ["sqs:SendMessage"] * 8}) == (
+        "OverLimit",
+        "8 actions were found in a statement from the submitted policy, max allowed is 7",
+    )
+    assert refused(put, *[one] * 21)[0] == "OverLimit"
+    assert refused(put, {**one, "Sid": "a" * 8192}) == ("OverLimit", "Submitted policy is over max allowed size.")
+    assert len(json.loads(attributes(sqs, url)["Policy"])["Statement"]) == 20
 
 
 def test_policies_are_checked(sqs: Any, make: Make) -> None:

@@ -33,6 +33,23 @@ ACTIONS = frozenset(
         "SendMessage",
     }
 )
+# What is never granted to others.
+AT_HOME = frozenset(
+    {
+        "AddPermission",
+        "CancelMessageMoveTask",
+        "CreateQueue",
+        "DeleteQueue",
+        "ListMessageMoveTasks",
+        "ListQueueTags",
+        "ListQueues",
+        "RemovePermission",
+        "SetQueueAttributes",
+        "StartMessageMoveTask",
+        "TagQueue",
+        "UntagQueue",
+    }
+)
 # What is asked for under another name than the operation's.
 _ASKED_AS = {
     "SendMessageBatch": "SendMessage",
@@ -71,6 +88,8 @@ def with_permission(queue: Queue, label: str, accounts: list[str], actions: list
     for action in actions:
         if action not in ACTIONS:
             reason = "Please refer to the appropriate WSDL for a list of valid actions."
+            if action in AT_HOME:
+                reason = "Only the queue owner is allowed to invoke this action."
             raise errors.invalid(f"SQS:{action[:200]}", "ActionName", reason)
     if len(actions) > _MOST_ACTIONS:
         message = f"{len(actions)} Actions were found, maximum allowed is {_MOST_ACTIONS}."

@@ -41,7 +41,7 @@ READABLE = frozenset({"All", *SETTABLE, *COUNTED, "CreatedTimestamp", "LastModif
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _FIFO_NAME = re.compile(r"[A-Za-z0-9_-]{1,75}\.fifo")
 _NUMBER = re.compile(r"[0-9]{1,10}")
-_POLICY_BYTES = 10_240
+_POLICY_BYTES, _POLICY_STATEMENTS, _STATEMENT_ACTIONS = 8_192, 20, 7
 _MOST_SOURCES = 10
 _MOST_RECEIVES = 1_000
 
@@ -62,7 +62,7 @@ def check_name(name: str, *, is_fifo: bool) -> None:
 def checked(given: Mapping[str, str], *, is_fifo: bool) -> dict[str, str]:
     """The attributes as they are kept: numbers without leading zeros. An empty document or key is taken back.
 
-    Raises InvalidAttributeName, InvalidAttributeValue, and NotSupported for keys of KMS.
+    Raises InvalidAttributeName, InvalidAttributeValue, OverLimit, and NotSupported for keys of KMS.
     """
     return {name: _checked(name, value, is_fifo=is_fifo) for name, value in given.items()}
 
@@ -150,12 +150,21 @@ def described(queue: Queue, counts: Counts) -> dict[str, str]:
 
 
 def _check_policy(text: str) -> None:
+    """Raise OverLimit and InvalidAttributeValue."""
     if len(text.encode("utf-8", "replace")) > _POLICY_BYTES:
-        raise bad_value("Policy")
+        raise errors.over_limit("Submitted policy is over max allowed size.")
     try:
-        check_resource_policy(text)
+        statements = check_resource_policy(text)
     except AwsError:
         raise bad_value("Policy") from None
+    if len(statements) > _POLICY_STATEMENTS:
+        found = f"{len(statements)} statements were found in the submitted policy"
+        raise errors.over_limit(f"{found}, max allowed is {_POLICY_STATEMENTS}")
+    for statement in statements:
+        actions = statement.get("Action", statement.get("NotAction"))
+        if isinstance(actions, list) and len(actions) > _STATEMENT_ACTIONS:
+            found = f"{len(actions)} actions were found in a statement from the submitted policy"
+            raise errors.over_limit(f"{found}, max allowed is {_STATEMENT_ACTIONS}")
 
 
 def _parsed(parameter: str, words: str, text: str) -> dict[str, Any]:

@@ -12,24 +12,6 @@ from bulb.services.sqs import access
 from bulb.services.sqs.api.base import key_of
 from bulb.services.sqs.model import key_of_arn
 
-# What only the owner's account may do, whatever the queue's policy says.
-_AT_HOME = frozenset(
-    {
-        "AddPermission",
-        "CancelMessageMoveTask",
-        "CreateQueue",
-        "DeleteQueue",
-        "ListMessageMoveTasks",
-        "ListQueueTags",
-        "ListQueues",
-        "RemovePermission",
-        "SetQueueAttributes",
-        "StartMessageMoveTask",
-        "TagQueue",
-        "UntagQueue",
-    }
-)
-
 
 async def needs(call: Call) -> Sequence[Need]:
     """The action of the operation's name (a batch needs that of the single one), on the queue it is about."""
@@ -37,7 +19,7 @@ async def needs(call: Call) -> Sequence[Need]:
     action = access.action_of(operation)
     if operation == "ListQueues":
         return (Need(action, arn("sqs", call.region, call.account, "*")),)
-    need = Need(action, _resource(call), acts_there=operation not in _AT_HOME)
+    need = Need(action, _resource(call), acts_there=operation not in access.AT_HOME)
     further: list[Need] = []
     if operation == "CreateQueue" and params.get("tags"):
         further.append(Need("sqs:TagQueue", need.resource))

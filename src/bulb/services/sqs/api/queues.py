@@ -1,6 +1,6 @@
 """Queues: create, find, list, purge, delete."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from bulb.core.calls import Answer, Call
@@ -114,14 +114,15 @@ class QueueOperations(Operations):
 
     async def _set(self, queue: Queue, given: Mapping[str, str]) -> None:
         now = self._clock.now()
-        attributes.check_together(attributes.merged(queue.attributes, given))
         self._check_redrive(queue, given)
 
         if "MessageRetentionPeriod" in given:
             await self._store.sweeping.expire(queue, now)  # what was too old stays gone if more time is given now
 
         def change(held: Queue) -> Queue:
-            return replace(held, attributes=attributes.merged(held.attributes, given), modified_at=now)
+            merged = attributes.merged(held.attributes, given)
+            attributes.check_together(merged)
+            return replace(held, attributes=merged, modified_at=now)
 
         also = self._store.sending.delay_anew if queue.is_fifo and "DelaySeconds" in given else None
         await self._store.queues.change(queue.key, change, *([also] if also is not None else []))
@@ -133,17 +134,25 @@ class QueueOperations(Operations):
         if text := given.get("RedriveAllowPolicy"):
             attributes.check_sources(text, queue)
 
-    # Permissions: statements of the policy.
+    # Permissions: statements of the policy as it is when it is changed, for others may be changing it too.
 
     async def add_permission(self, call: Call) -> Answer:
         """AddPermission: one statement more in the queue's policy."""
-        queue, params = self._queue(call), call.params
-        policy = access.with_permission(queue, params["Label"], params["AWSAccountIds"], params["Actions"])
-        await self._set(queue, attributes.checked({"Policy": policy}, is_fifo=queue.is_fifo))
+        params = call.params
+        label, accounts, actions = params["Label"], params["AWSAccountIds"], params["Actions"]
+        await self._change_policy(call, lambda held: access.with_permission(held, label, accounts, actions))
         return {}
 
     async def remove_permission(self, call: Call) -> Answer:
         """RemovePermission: the statement of a label leaves the policy."""
-        queue = self._queue(call)
-        await self._set(queue, {"Policy": access.without_permission(queue, call.params["Label"])})
+        await self._change_policy(call, lambda held: access.without_permission(held, call.params["Label"]))
         return {}
+
+    async def _change_policy(self, call: Call, policy_of: Callable[[Queue], str]) -> None:
+        now = self._clock.now()
+
+        def change(held: Queue) -> Queue:
+            checked = attributes.checked({"Policy": policy_of(held)}, is_fifo=held.is_fifo)
+            return replace(held, attributes=attributes.merged(held.attributes, checked), modified_at=now)
+
+        await self._store.queues.change(self._queue(call).key, change)
