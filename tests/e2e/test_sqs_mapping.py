@@ -195,6 +195,8 @@ def test_a_failed_batch_comes_again_and_ends_in_the_dead_letter_queue(bulb: Runn
 SHAPES: list[tuple[str, str, set[str]]] = [
     ("null", "null", set()),
     ("object", "{}", set()),
+    ("list", "[]", set()),
+    ("text", '""', set()),
     ("missing", '{"statusCode": 200}', set()),
     ("empty", '{"batchItemFailures": []}', set()),
     ("nothing", '{"batchItemFailures": null}', set()),

@@ -37,8 +37,11 @@ def items(*entries: object) -> object:
         (items({"itemIdentifier": "b"}, {"itemIdentifier": "stranger"}), IDS),
         (items("b"), IDS),
         ({"batchItemFailures": "b"}, IDS),
+        ("", NONE),
+        ([], NONE),
         ("text", IDS),
-        ([], IDS),
+        (["b"], IDS),
+        (0, IDS),
     ],
 )
 def test_what_a_function_reports(answer: object, failed: Collection[str]) -> None:
@@ -60,7 +63,7 @@ def test_what_is_no_answer_is_a_failure() -> None:
 def test_a_batch_that_failed_says_whether_the_function_meant_it() -> None:
     named = b'{"batchItemFailures": [{"itemIdentifier": "%s"}]}'
     assert answers.reason(Outcome(named % min(IDS).encode(), "1"), IDS) == "reported by the function"
-    for unclear in (named % b"stranger", b"[]", b"{"):
+    for unclear in (named % b"stranger", b"[1]", b"{"):
         assert answers.reason(Outcome(unclear, "1"), IDS) == "batchItemFailures does not name messages of the batch"
 
 

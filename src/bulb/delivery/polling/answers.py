@@ -1,7 +1,8 @@
 """Which messages of a batch failed, from what the function answered. Pure.
 
 A function that may report (`ReportBatchItemFailures`) names failures in `batchItemFailures`. It names none where that
-is missing, null or empty; where it cannot be understood, or names what was not in the batch, the whole batch failed.
+is missing, null or empty, nor with an answer that is empty itself: null, an object, a list or a text with nothing in it.
+Where it cannot be understood, or names what was not in the batch, the whole batch failed.
 """
 
 from collections.abc import Collection
@@ -51,10 +52,14 @@ def _reported(payload: bytes, ids: Collection[str]) -> Collection[str] | None:
         answer = orjson.loads(payload or b"null")
     except ValueError:
         return None
-    entries = answer.get("batchItemFailures") if isinstance(answer, dict) else answer
+    if answer in (None, "", []):
+        return ()
+    if not isinstance(answer, dict):
+        return None
+    entries = answer.get("batchItemFailures")
     if entries is None:
         return ()
-    if not isinstance(answer, dict) or not isinstance(entries, list):
+    if not isinstance(entries, list):
         return None
     named = [_identifier(entry) for entry in entries]
     return named if set(named) <= set(ids) else None
