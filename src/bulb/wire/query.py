@@ -1,6 +1,7 @@
 """The query protocol: parameters as a form, answers as XML.
 
-A parameter's name is a path: `Attributes.entry.1.key`, `Tags.member.2.Key`; flattened lists leave out the `member`.
+A parameter's name is a path: `Attributes.entry.1.key`, `Tags.member.2.Key`; flattened lists leave out the `member`, and the
+number too where there is one element (`AttributeName`, `Tag.Key`), as clients of SQS have always written it.
 """
 
 from typing import Any
@@ -69,7 +70,7 @@ def _value(shape: Shape, node: _Tree) -> Any:
         case "structure":
             return _structure(shape, node)
         case "list":
-            return [_value(shape.member, item) for item in _numbered(_items(shape, node))]
+            return [_value(shape.member, item) for item in _elements(shape, _items(shape, node))]
         case "map":
             return _map(shape, node)
     if _LEAF not in node:
@@ -106,13 +107,21 @@ def _items(shape: Shape, node: _Tree) -> _Tree:
 def _map(shape: Shape, node: _Tree) -> dict[str, Any]:
     entries = node if shape.flattened else node.get("entry", node)
     decoded = {}
-    for entry in _numbered(entries):
+    for entry in _elements(shape, entries):
         key = entry.get(shape.key.location_name or "key")
         if key is None:
             raise Malformed("A map's entry must have a key.")
         value = entry.get(shape.value.location_name or "value", {_LEAF: ""})
         decoded[_value(shape.key, key)] = _value(shape.value, value)
     return decoded
+
+
+def _elements(shape: Shape, node: _Tree) -> list[_Tree]:
+    """The elements of a list or entries of a map; of a flattened one perhaps a single one, without a number."""
+    names = [name for name in node if name != _LEAF]
+    if shape.flattened and (names or node.get(_LEAF)) and not any(map(str.isdigit, names)):
+        return [node]
+    return _numbered(node)
 
 
 def _numbered(node: _Tree) -> list[_Tree]:

@@ -93,6 +93,27 @@ def test_the_query_protocol(served: Served, sqs: Any, make: Make) -> None:
     assert counts(sqs, url) == (3, 0, 0)
 
 
+def test_one_element_of_a_list_needs_no_number(served: Served, sqs: Any, make: Make) -> None:
+    """As boto 2 and the examples of AWS's older pages write it."""
+    url = make()
+
+    def ask(action: str, **params: str) -> tuple[int, str]:
+        return query(served, urlsplit(url).path, Action=action, Version="2012-11-05", **params)
+
+    assert ask("SetQueueAttributes", **{"Attribute.Name": "DelaySeconds", "Attribute.Value": "7"})[0] == 200
+    status, text = ask("GetQueueAttributes", AttributeName="DelaySeconds")
+    assert (status, "<Name>DelaySeconds</Name><Value>7</Value>" in text) == (200, True)
+    assert ask("TagQueue", **{"Tag.Key": "kind", "Tag.Value": "test"})[0] == 200
+    assert sqs.list_queue_tags(QueueUrl=url)["Tags"] == {"kind": "test"}
+    assert ask("UntagQueue", TagKey="kind")[0] == 200
+    assert "Tags" not in sqs.list_queue_tags(QueueUrl=url)
+    entry = {"SendMessageBatchRequestEntry.Id": "a", "SendMessageBatchRequestEntry.MessageBody": "b"}
+    assert "<SendMessageBatchResultEntry><Id>a</Id>" in ask("SendMessageBatch", **entry)[1]
+    assert counts(sqs, url) == (0, 0, 1)
+    status, text = ask("GetQueueAttributes", **{"AttributeName.x": "All"})
+    assert (status, "<Code>MalformedInput</Code>" in text) == (400, True)
+
+
 def test_errors_of_the_query_protocol(served: Served, make: Make) -> None:
     path = urlsplit(make()).path
     status, text = query(served, f"{path}x", Action="ReceiveMessage", Version="2012-11-05")
