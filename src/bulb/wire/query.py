@@ -1,7 +1,7 @@
 """The query protocol: parameters as a form, answers as XML.
 
-A parameter's name is a path: `Attributes.entry.1.key`, `Tags.member.2.Key`; flattened lists leave out the `member`, and the
-number too where there is one element (`AttributeName`, `Tag.Key`), as clients of SQS have always written it.
+A parameter's name is a path: `Attributes.entry.1.key`, `Tags.member.2.Key`; flattened lists leave out the `member`, and
+may leave out the number of a single element (`AttributeName`, `Tag.Key`), as older clients of SQS do.
 """
 
 from typing import Any

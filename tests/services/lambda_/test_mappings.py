@@ -203,6 +203,7 @@ KEPT: list[tuple[dict[str, Any], dict[str, Any]]] = [
         {
             "AmazonManagedKafkaEventSourceConfig": {"ConsumerGroupId": "readers"},
             "LoggingConfig": {"SystemLogLevel": "WARN"},
+            "MetricsConfig": {"Metrics": ["EventCount", "ErrorCount", "KafkaMetrics"]},
         },
     ),
     (
@@ -340,6 +341,14 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         "Unsupported ParallelizationFactor parameter for given event source mapping type.",
     ),
     (
+        {"EventSourceArn": QUEUE, "MetricsConfig": {"Metrics": ["EventCount", "ErrorCount"]}},
+        "Unsupported metric ErrorCount for given event source mapping type.",
+    ),
+    (
+        {"EventSourceArn": STREAM, "StartingPosition": "LATEST", "MetricsConfig": {"Metrics": ["KafkaMetrics"]}},
+        "Unsupported metric KafkaMetrics for given event source mapping type.",
+    ),
+    (
         {"EventSourceArn": "arn:aws:mq:us-east-1:000000000000:broker:b:b-1", "Queues": ["q"]},
         "Required 'sourceAccessConfigurations' parameter is missing.",
     ),
@@ -371,6 +380,18 @@ def test_refusals(room: Room, source: Source, params: dict[str, Any], text: str)
     given = {"FunctionName": "f", **params}
     assert refused(room.client().create_event_source_mapping, **given) == (INVALID, text, 400)
     assert room.client().list_event_source_mappings()["EventSourceMappings"] == []
+
+
+def test_a_mapping_that_is_not_read_is_still_of_a_function_that_is_there(room: Room, source: Source) -> None:
+    room.create()
+    aws = room.client()
+    uuid = aws.create_event_source_mapping(FunctionName="f", EventSourceArn=QUEUE, Enabled=False)["UUID"]
+    nobody = (INVALID, "Function does not exist", 400)
+    assert refused(aws.update_event_source_mapping, UUID=uuid, FunctionName="nobody") == nobody
+    assert refused(aws.update_event_source_mapping, UUID=uuid, FunctionName="f:nobody") == nobody
+    aws.delete_function(FunctionName="f")
+    assert aws.update_event_source_mapping(UUID=uuid, BatchSize=5)["BatchSize"] == 5
+    assert refused(aws.update_event_source_mapping, UUID=uuid, Enabled=True) == nobody
 
 
 def test_filters_are_kept_as_they_are_given(room: Room, source: Source) -> None:

@@ -1,8 +1,8 @@
 """Which messages of a batch failed, from what the function answered. Pure.
 
 A function that may report (`ReportBatchItemFailures`) names failures in `batchItemFailures`. It names none where that
-is missing, null or empty, nor with an answer that is empty itself: null, an object, a list or a text with nothing in it.
-Where it cannot be understood, or names what was not in the batch, the whole batch failed.
+is missing, null or empty, nor with an answer that is empty itself: null, or an object, a list or a text with nothing in
+it. Where it cannot be understood, or names what was not in the batch, the whole batch failed.
 """
 
 from collections.abc import Collection

@@ -36,13 +36,15 @@ _STREAM_DEFAULTS: Mapping[str, Any] = {
 }
 _KAFKA = _FILTERED | _RETRIED | _STARTED | {"Topics", "SourceAccessConfigurations", "ProvisionedPollerConfig"}
 _KAFKA |= {"LoggingConfig"}
+_KAFKA_METRICS = frozenset({"EventCount", "ErrorCount", "KafkaMetrics"})
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
     """`options` are the parameters it takes, `positions` where reading may start, empty for queues.
 
-    `reason` and `last_result` are AWS's words in a new mapping; `required` are parameters that must be there.
+    `reason` and `last_result` are AWS's words in a new mapping; `required` are parameters that must be there; `metrics`
+    are those that its MetricsConfig may name.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Kind:
     required: Mapping[str, str] = field(default_factory=dict)
     reason: str = "USER_INITIATED"
     last_result: str | None = None
+    metrics: frozenset[str] = frozenset({"EventCount"})
 
 
 _STREAM_OPTIONS = _FILTERED | _RETRIED | _STARTED | {"ParallelizationFactor", "TumblingWindowInSeconds"}
@@ -93,6 +96,7 @@ KINDS: Mapping[str, Kind] = {
             _FROM_A_TIME,
             {"Topics": "topics"},
             last_result=_NOTHING_YET,
+            metrics=_KAFKA_METRICS,
         ),
         Kind(
             "self-managed-kafka",
@@ -102,6 +106,7 @@ KINDS: Mapping[str, Kind] = {
             _FROM_A_TIME,
             {"Topics": "topics", "SourceAccessConfigurations": "sourceAccessConfigurations"},
             last_result=_NOTHING_YET,
+            metrics=_KAFKA_METRICS,
         ),
         Kind(
             "mq",

@@ -160,6 +160,9 @@ def _check_settings(kind: Kind, settings: Mapping[str, Any], source: str | None)
         )
     if 0 <= settings.get("MaximumRecordAgeInSeconds", -1) < 60:  # noqa: PLR2004 - the model cannot say "-1 or from 60 on"
         raise errors.invalid("MaximumRecordAgeInSeconds is -1 or at least 60.")
+    for metric in settings.get("MetricsConfig", {}).get("Metrics", ()):
+        if metric not in kind.metrics:
+            raise errors.invalid(f"Unsupported metric {metric} for given event source mapping type.")
     if "ScalingConfig" in settings and "ProvisionedPollerConfig" in settings:
         raise errors.invalid("ScalingConfig and ProvisionedPollerConfig cannot be used together.")
     if kind.name == "sqs" and "ProvisionedPollerConfig" in settings:

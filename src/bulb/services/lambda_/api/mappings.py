@@ -9,6 +9,7 @@ from bulb.services.lambda_ import errors, mapping_rules, names, paging, rules
 from bulb.services.lambda_.mapping_kinds import KINDS, kind_of
 from bulb.services.lambda_.mapping_work import MappingWork
 from bulb.services.lambda_.mappings import EventSource, EventSourceMapping, EventSources, shown
+from bulb.services.lambda_.model import Definition
 from bulb.services.lambda_.store import LambdaStore
 
 MAX_PAGE = 100
@@ -72,9 +73,12 @@ class MappingOperations:
         params = call.params
         current = _own(await self._store.find(params["UUID"]), call)
         after = _updated(current, call)
-        # One that is not read needs nothing to be there: it can be disabled whatever is gone.
+        # One that is not read needs nothing to be there: it can be disabled whatever is gone. A function that is named
+        # now has to be.
         if after.is_read:
             await self._check(self._sources.of(KINDS[current.kind]), after)
+        elif "FunctionName" in params:
+            await self._function_of(after)
         changed = await self._store.change(
             current.uuid, lambda latest: _updated(_own(latest, call), call), mapping_rules.check_unique
         )
@@ -92,10 +96,15 @@ class MappingOperations:
 
     async def _check(self, source: EventSource, mapping: EventSourceMapping) -> None:
         """Raises InvalidParameterValueException when there is no such function, and what the source raises."""
+        definition = await self._function_of(mapping)
+        await source.check(mapping, definition.timeout_s, definition.role)
+
+    async def _function_of(self, mapping: EventSourceMapping) -> Definition:
+        """Raises InvalidParameterValueException when there is no such function."""
         record = await self._functions.find_qualified(mapping.function, mapping.qualifier)
         if record is None:
             raise errors.invalid("Function does not exist")
-        await source.check(mapping, record.definition.timeout_s, record.definition.role)
+        return record.definition
 
     async def _looked_at(self, mapping: EventSourceMapping) -> Answer:
         """As it is now: whether it is read, its source knows."""
