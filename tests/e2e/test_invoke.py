@@ -1,5 +1,6 @@
 """Invoking functions: what the caller, the function and the log see."""
 
+import asyncio
 import base64
 import json
 import math
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from bulb.core.facts import AsyncEventTried, InvocationStarted
+from bulb.core.facts import AsyncEventTried, InvocationFinished, InvocationStarted
 from tests.e2e.test_node import RUNTIME as NODE_RUNTIME
 from tests.support.bulb import Running
 from tests.support.functions import PYTHON, create, invoke, invoke_again, only_one
@@ -354,3 +355,23 @@ def test_an_async_event_fails_three_times_a_minute_and_two_apart(bulb: Running) 
     first, second, third = (fact.at for fact in heard)
     assert second - first >= 60
     assert third - second >= 120
+
+
+def test_a_server_that_was_held_up_charges_nobody_for_it(bulb: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It cannot look at anything for longer than the function has, which answers in time meanwhile."""
+    aws = bulb.client("lambda")
+    create(aws, "held-up", "import time\ndef handler(event, context):\n    time.sleep(0.1)\n    return 1", Timeout=1)
+    look, held = bulb.clock.now, threading.Event()
+
+    def now() -> float:
+        if not held.is_set() and asyncio._get_running_loop() is not None and begun(bulb, "held-up"):
+            held.set()
+            time.sleep(1.5)
+        return look()
+
+    monkeypatch.setattr(bulb.clock, "now", now)
+    document, response = invoke(aws, "held-up")
+    assert (document, held.is_set()) == (1, True)
+    assert "FunctionError" not in response
+    finished = [fact for fact in bulb.facts if isinstance(fact, InvocationFinished)][-1]
+    assert (finished.environment.function.name, finished.duration_ms) == ("held-up", 1000)

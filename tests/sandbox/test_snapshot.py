@@ -1,10 +1,18 @@
 """Templates: a process that ran a function's init is forked into sandboxes of their own."""
 
 import asyncio
+import os
+import socket
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import pytest
+import uvloop
+
+from bulb.sandbox import snapshot
 from bulb.sandbox.host import Sandbox, SandboxHost, Template
 from bulb.sandbox.model import Code, Limits
 from tests.sandbox.asking import answer
@@ -21,6 +29,7 @@ from tests.sandbox.support import (
     root_only,
     tell,
 )
+from tests.support.heldup import TIME_S, held_up
 
 pytestmark = root_only
 
@@ -185,3 +194,21 @@ def test_a_fork_takes_milliseconds(tmp_path: Path) -> None:
         assert min(took) < 0.5
 
     with_template(tmp_path, "import json, decimal; big = list(range(100_000))", body)
+
+
+def test_a_fork_that_was_born_in_time_is_not_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long the server was held up before it heard of it."""
+    monkeypatch.setattr(snapshot, "_BORN_WITHIN_S", TIME_S)
+    told: list[object] = []
+    process: Any = SimpleNamespace(born=told.append, failed=told.append, ended=lambda _: None)
+
+    async def main() -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        snapshot._Fork(ours, [], 0, process, lambda: None, lambda: None)
+        with theirs, held_up(lambda: theirs.send(b"born")):
+            await asyncio.sleep(2 * TIME_S)
+        await asyncio.sleep(0.05)
+
+    uvloop.run(main())
+    assert told == [os.getpid()]

@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 
 from bulb.core.clock import Clock
+from bulb.core.deadline import Deadline
 from bulb.core.facts import (
     EnvironmentEnded,
     EnvironmentRef,
@@ -133,10 +134,11 @@ class Environment:
             await self._begin_overtime(Overtime(self._incarnation, event, reply, started_at, started, timeout_s, peak))
             return reply
         await self._settle(reply, started + timeout_s)
-        duration_ms = (time.perf_counter() - started) * 1000
-        if reply.status == "timeout":
-            duration_ms = timeout_s * 1000
-        self._report(event, reply, started_at, duration_ms, peak)
+        duration_s = time.perf_counter() - started
+        # More than its time no function has had: what is beyond that is ours.
+        if reply.status == "timeout" or duration_s > timeout_s:
+            duration_s = timeout_s
+        self._report(event, reply, started_at, duration_s * 1000, peak)
         return reply
 
     async def finish(self) -> None:
@@ -147,7 +149,7 @@ class Environment:
             return
         incarnation = self._incarnation
         assert incarnation is not None
-        await incarnation.asks(self._finish_by - time.perf_counter())
+        await incarnation.asks(Deadline(self._finish_by))
         if self._state is State.FINISHING:
             await self._rest(incarnation)
 
@@ -218,14 +220,14 @@ class Environment:
         incarnation = self._incarnation = await self._connect()
         if self.extensions:
             incarnation.extensions.begin(phase)
-        until = started + limit_s
-        failure = await incarnation.initialize(until, request_id)
+        deadline = Deadline(started + limit_s)
+        failure = await incarnation.initialize(deadline, request_id)
         self._facts.emit(InitRuntimeDone(self.ref, self._clock.now(), phase, *status_of(failure)))
         extensions = incarnation.extensions
         extensions.session.close_registration()
         self._is_extended = bool(extensions)
         if extensions:
-            if failure is None and not await extensions.ready(until):
+            if failure is None and not await extensions.ready(deadline):
                 failure = incarnation.what_failed(request_id)
             incarnation.drain_log()
             extensions.end_init()
@@ -233,7 +235,7 @@ class Environment:
             self.sandbox.end_init()
         else:
             incarnation.drain_log()
-        init = _Init((time.perf_counter() - started) * 1000, failure)
+        init = _Init(min(time.perf_counter() - started, limit_s) * 1000, failure)
         self._facts.emit(InitReported(self.ref, self._clock.now(), init.duration_ms, phase, *status_of(failure)))
         return init
 
@@ -254,7 +256,7 @@ class Environment:
             self.sandbox.kill_now()
             await asyncio.wait((self.sandbox.exited,), timeout=_DIES_WITHIN_S)
         elif not session.is_waiting:
-            await incarnation.asks(_ASKS_WITHIN_S)
+            await incarnation.asks(Deadline.within(_ASKS_WITHIN_S))
         if self._state is not State.BUSY:
             return  # ended from outside while we waited
         if session.is_waiting or incarnation.exited.done():
@@ -273,7 +275,7 @@ class Environment:
     async def _begin_overtime(self, overtime: Overtime) -> None:
         """The reply is there; with extensions the invocation goes on until they too ask for the next event."""
         self._facts.emit(overtime.runtime_done(self.ref, self._clock.now()))
-        soon = await overtime.over(time.perf_counter() + _ASKS_WITHIN_S)
+        soon = await overtime.over(Deadline.within(_ASKS_WITHIN_S))
         if self._state is not State.BUSY:
             self._report_overtime(overtime)  # ended from outside
         elif soon:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from bulb.core.clock import Clock
+from bulb.core.deadline import Deadline
 from bulb.core.facts import EnvironmentRef, EnvironmentStarted, ExtensionReported, Facts, InitPhase
 from bulb.environments import failures
 from bulb.environments.extensions_api import MOST_EXTENSIONS, PREFIX, ExtensionsSession, FunctionFacts, ShutdownReason
@@ -32,9 +33,10 @@ FOLDER = "/opt/extensions"
 # How long a shutdown phase may take: with internal extensions only, and with external ones; the runtime's share of it.
 INTERNAL_BUDGET_S, EXTERNAL_BUDGET_S, RUNTIME_SHARE = 0.5, 2.0, 0.3
 
-
 # Of a shutdown phase: how long what has been told already may take to arrive before the extensions hear of the end.
 _LAST_DELIVERY_S = 0.3
+# What is left to them then, whatever held up the server meanwhile.
+_LEAST_S = EXTERNAL_BUDGET_S * (1 - RUNTIME_SHARE) - _LAST_DELIVERY_S
 
 
 def external(opt: Path | None) -> tuple[str, ...]:
@@ -109,14 +111,14 @@ class Extensions:
         self._follow()
         self.telemetry.take(events.init_start(EnvironmentStarted(self._ref, self._clock.now()), phase))
 
-    async def launch(self, environment: Mapping[str, str], until: float) -> None:
-        """Start the external extensions, all at once; return when all have registered, one failed, or at `until`."""
+    async def launch(self, environment: Mapping[str, str], deadline: Deadline) -> None:
+        """Start the external extensions, all at once; return when all have registered, one failed, or it is over."""
         await asyncio.gather(*(self._launch(number, name, environment) for number, name in enumerate(self.names)))
-        await self._wait(lambda: self.session.all_registered, until)
+        await self._wait(lambda: self.session.all_registered, deadline)
 
-    async def ready(self, until: float) -> bool:
-        """Whether everybody asks for the next event before `until` (perf_counter), and nothing fails meanwhile."""
-        await self._wait(lambda: self.session.all_ready, until)
+    async def ready(self, deadline: Deadline) -> bool:
+        """Whether everybody asks for the next event in time, and nothing fails meanwhile."""
+        await self._wait(lambda: self.session.all_ready, deadline)
         return self.session.all_ready and self.is_sound
 
     @property
@@ -128,14 +130,10 @@ class Extensions:
         """What an event gets for an extension that failed."""
         return failures.extension(request_id, *self.failed.result()) if self.failed.done() else None
 
-    async def _wait(self, is_so: Callable[[], bool], until: float) -> None:
+    async def _wait(self, is_so: Callable[[], bool], deadline: Deadline) -> None:
         exited = self._sandbox.runtime_exited
-        while not is_so() and not self.failed.done() and not exited.done():
-            left = until - time.perf_counter()
-            if left <= 0:
-                return
-            some = (self.session.moved(), exited, self.failed)
-            await asyncio.wait(some, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        while not is_so() and not self.failed.done() and not exited.done() and deadline.left():
+            await deadline.first_of(self.session.moved(), exited, self.failed)
 
     async def _launch(self, number: int, name: str, environment: Mapping[str, str]) -> None:
         if number >= MOST_EXTENSIONS:
@@ -193,7 +191,7 @@ class Extensions:
         exited = self._sandbox.runtime_exited
         if not exited.done():
             await self._sandbox.terminate()
-            await asyncio.wait((exited,), timeout=budget * RUNTIME_SHARE if self._processes else budget)
+            await Deadline.within(budget * RUNTIME_SHARE if self._processes else budget).first_of(exited)
             if not exited.done() and RUNTIME in self._sandbox.processes:
                 self._sandbox.processes[RUNTIME].signal(signal.SIGKILL)
         if self._processes:
@@ -201,12 +199,14 @@ class Extensions:
             await self._end_processes(reason, ends)
 
     async def _end_processes(self, reason: ShutdownReason, ends: float) -> None:
-        told = self.session.shut_down(reason, deadline_ms(ends - time.perf_counter()))
+        left = max(ends - time.perf_counter(), _LEAST_S)
+        deadline = Deadline.within(left)
+        told = self.session.shut_down(reason, deadline_ms(left))
         for name, process in self._processes.items():
             if name not in told:
                 process.signal(signal.SIGKILL)
-        waiting = [process.exited for process in self._processes.values()]
-        await asyncio.wait(waiting, timeout=max(ends - time.perf_counter(), 0.0))
+        for process in self._processes.values():
+            await deadline.first_of(process.exited)
 
     async def close(self) -> None:
         """The processes are gone."""

@@ -7,10 +7,10 @@ import asyncio
 import json
 import signal
 import struct
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from bulb.core.deadline import Deadline, call_when_over
 from bulb.environments import failures
 from bulb.environments.extensions import Extensions
 from bulb.environments.log_pipe import LogPipe
@@ -29,8 +29,6 @@ _API_LIMITS = HttpLimits(buffered_body_bytes=MAX_BODY, connections=24)
 _ENDPOINT_LIMITS = HttpLimits(connections=256)
 # What an event gets when its time is over; the text says how much that was, see `failures.timed_out`.
 TIMED_OUT = Reply(b"", "timeout", "Sandbox.Timedout")
-# A loop that comes so late to its timer was held up; what had arrived by then takes it no longer than this to read.
-_LATE_S, _READ_WITHIN_S = 0.005, 0.02
 
 
 class Incarnation:
@@ -132,18 +130,17 @@ class Incarnation:
         """These processes can be given another event once they ask for it."""
         return not self.has_failed and not self.exited.done() and not self.session.confused and self.extensions.is_sound
 
-    async def launch_extensions(self, until: float) -> bool:
-        """Start the external extensions; whether all have registered before `until` (perf_counter)."""
+    async def launch_extensions(self, deadline: Deadline) -> bool:
+        """Start the external extensions; whether all have registered in time."""
         if self._listening is not None:
             await asyncio.shield(self._listening)  # an extension asks at once, and may not ask again
-        await self.extensions.launch(self.extension_variables, until)
+        await self.extensions.launch(self.extension_variables, deadline)
         return self.extensions.session.all_registered and not self.extensions.failed.done()
 
-    async def asks(self, seconds: float) -> None:
-        """Return when the runtime asks for its next event or ends, at the latest after `seconds`."""
+    async def asks(self, deadline: Deadline) -> None:
+        """Return when the runtime asks for its next event or ends, at the latest at the deadline."""
         if not self.session.is_waiting:
-            either = (self.session.asking(), self.exited)
-            await asyncio.wait(either, timeout=max(seconds, 0.0), return_when=asyncio.FIRST_COMPLETED)
+            await deadline.first_of(self.session.asking(), self.exited)
 
     def end_reply(self, request_id: str) -> Reply | None:
         """What an event gets when the runtime has ended; an extension inside it may have said why."""
@@ -156,16 +153,15 @@ class Incarnation:
             how if said is None else failures.extension(request_id, said, failures.ending(ended.status, ended.signal))
         )
 
-    async def initialize(self, until: float, request_id: str) -> Reply | None:
+    async def initialize(self, deadline: Deadline, request_id: str) -> Reply | None:
         """None when the runtime has asked for its first event, else what became of it or of an extension."""
         extensions, ready = self.extensions, self.session.ready
-        if extensions.names and not await self.launch_extensions(until):
+        if extensions.names and not await self.launch_extensions(deadline):
             return self.what_failed(request_id)
         if self.start_runtime is not None:
             await self.start_runtime()
         some = (ready, self.exited, extensions.failed) if extensions.names else (ready, self.exited)
-        left = max(until - time.perf_counter(), 0.0)
-        await asyncio.wait(some, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        await deadline.first_of(*some)
         if ready.done():
             failure = ready.result()
             return _init_reply(failure, request_id) if failure else None
@@ -177,23 +173,16 @@ class Incarnation:
         An answer in time counts, also when this loop was held up and has not read it yet.
         """
         request_id = work.event.request_id
-        ends_at = self._loop.time() + max(seconds, 0.0)
 
         def over() -> None:
             if not work.done.done():
                 work.done.set_result(TIMED_OUT)
 
-        def out_of_time() -> None:
-            if self._loop.time() - ends_at > _LATE_S:
-                self._loop.call_later(_READ_WITHIN_S, over)
-            else:
-                over()
-
         def ended(_: object) -> None:
             if not work.done.done():
                 work.done.set_result(self.what_failed(request_id))
 
-        timer = self._loop.call_at(ends_at, out_of_time)
+        timer = call_when_over(self._loop, seconds, over)
         endings: list[asyncio.Future[Any]] = [self.exited]
         if self.extensions.names:
             endings.append(self.extensions.failed)

@@ -6,6 +6,7 @@ The invocation, its bill and its timeout go on until the runtime and every exten
 import time
 from dataclasses import dataclass
 
+from bulb.core.deadline import Deadline
 from bulb.core.facts import EnvironmentRef, RuntimeDone
 from bulb.environments import failures
 from bulb.environments.extensions_api import ShutdownReason
@@ -59,16 +60,16 @@ class Overtime:
             return "TIMEOUT"
         return None if self.incarnation.is_sound else "FAILURE"
 
-    async def over(self, until: float) -> bool:
-        """Whether everybody asks for the next event before `until` (perf_counter)."""
+    async def over(self, deadline: Deadline) -> bool:
+        """Whether everybody asks for the next event in time."""
         if self.failure is not None:
             return False
-        await self.incarnation.asks(until - time.perf_counter())
-        return await self.incarnation.extensions.ready(until) and self.incarnation.session.is_waiting
+        await self.incarnation.asks(deadline)
+        return await self.incarnation.extensions.ready(deadline) and self.incarnation.session.is_waiting
 
     async def rest(self) -> ShutdownReason | None:
         """Wait for the end of the invocation; why the processes must be shut down, if they must."""
-        if self.failure is None and not await self.over(self.started + self.timeout_s):
+        if self.failure is None and not await self.over(Deadline(self.started + self.timeout_s)):
             self.reply = self._late()
         return self.failure
 

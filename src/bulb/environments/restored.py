@@ -2,6 +2,7 @@
 
 import time
 
+from bulb.core.deadline import Deadline
 from bulb.core.errors import AwsError
 from bulb.core.facts import RestoreReported, RestoreStarted
 from bulb.core.limits import RESTORE_TIMEOUT_S
@@ -20,7 +21,7 @@ class RestoredEnvironment(Environment):
         started = time.perf_counter()
         self._facts.emit(RestoreStarted(self.ref, self._clock.now()))
         incarnation = self._incarnation = await self._connect()
-        failure = await incarnation.initialize(started + RESTORE_TIMEOUT_S, "")
+        failure = await incarnation.initialize(Deadline(started + RESTORE_TIMEOUT_S), "")
         incarnation.extensions.session.close_registration()
         incarnation.drain_log()
         restore_ms = (time.perf_counter() - started) * 1000

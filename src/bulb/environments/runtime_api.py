@@ -15,6 +15,7 @@ from http import HTTPStatus
 
 import orjson
 
+from bulb.core.deadline import Deadline
 from bulb.core.ids import hex_id
 from bulb.core.limits import SYNC_RESPONSE_BYTES
 from bulb.environments import failures
@@ -242,7 +243,7 @@ class RuntimeSession:
     async def _broke_off(self, work: Work) -> None:
         """The rest of the response will not come; unless the process is ending, that is what the event ends with."""
         self.confused = True
-        await asyncio.wait((work.done,), timeout=_ENDS_WITHIN_S)
+        await Deadline.within(_ENDS_WITHIN_S).first_of(work.done)
         self._finish(work, failures.truncated(work.event.request_id))
 
     def _too_large(self, work: Work, limit: int) -> Response:

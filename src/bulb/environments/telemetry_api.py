@@ -7,6 +7,7 @@ until init is over, so that a subscriber is told the whole story.
 from collections.abc import Callable
 
 from bulb.core.clock import Clock
+from bulb.core.deadline import Deadline
 from bulb.core.facts import EnvironmentRef, Facts, TelemetryDropped, TelemetrySubscribed
 from bulb.environments.deliveries import Connect, Delivery, Loss
 from bulb.environments.extensions_api import Extension, ExtensionsSession, refusal, unidentified
@@ -111,14 +112,15 @@ class TelemetryHub:
 
     async def drain(self, seconds: float) -> None:
         """Deliver what waits, for at most `seconds` altogether."""
-        for delivery in self._deliveries.values():
+        deadline, deliveries = Deadline.within(seconds), list(self._deliveries.values())
+        for delivery in deliveries:
             delivery.flush()
-        for delivery in self._deliveries.values():
-            await delivery.drained(seconds)
+        for delivery in deliveries:
+            await delivery.drained(deadline.left())
 
     async def close(self) -> None:
         """The processes are gone."""
-        for delivery in self._deliveries.values():
+        for delivery in list(self._deliveries.values()):
             await delivery.close()
 
 

@@ -14,6 +14,7 @@ import struct
 from collections.abc import Callable
 from pathlib import Path
 
+from bulb.core.deadline import call_when_over
 from bulb.sandbox.cell import Order
 from bulb.sandbox.full import FullCell, Workshop
 from bulb.sandbox.inside import wire
@@ -146,8 +147,8 @@ class _Fork:
         self._ended_early: int | None = None
         channel.setblocking(False)
         self._loop.add_reader(channel.fileno(), self._read)
-        why = f"the template did not fork within {_BORN_WITHIN_S:.0f} s"
-        self._late = self._loop.call_later(_BORN_WITHIN_S, self.fail, why)
+        self._is_over = False
+        self._late = call_when_over(self._loop, _BORN_WITHIN_S, self._too_late)
 
     def signal(self, number: int) -> None:
         """To the function's process; one that is not born yet gets it at its birth."""
@@ -156,6 +157,10 @@ class _Fork:
             return
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self._pidfd, number)
+
+    def _too_late(self) -> None:
+        if self._pidfd < 0 and not self._is_over:
+            self.fail(f"the template did not fork within {_BORN_WITHIN_S:.0f} s")
 
     def fail(self, why: str) -> None:
         """It will never be."""
@@ -217,6 +222,7 @@ class _Fork:
             self.signal(self._ended_early)
 
     def _end(self, exit_: Exit) -> None:
+        self._is_over = True
         self._leaves()
         self._late.cancel()
         self._loop.remove_reader(self._channel.fileno())
