@@ -66,6 +66,17 @@ def test_query_services_and_s3_have_their_own_codes() -> None:
     assert refusal("iam", "CreateRole", {}).code == "ValidationError"
     assert refusal("s3", "PutObject", {"Bucket": "b", "Key": "k", "ACL": "everyone"}).code == "InvalidArgument"
     check(CATALOG.service("s3"), "PutObject", {"Bucket": "b", "Key": "k" * 2000})  # S3 judges lengths itself.
+    assert refusal("s3", "PutBucketNotificationConfiguration", {"Bucket": "b"}).code == "MissingRequestBodyError"
+    check(CATALOG.service("s3"), "UploadPart", {"Bucket": "b", "Key": "k", "PartNumber": 1, "UploadId": "u"})
+
+
+def test_what_s3_judges_itself_passes_and_what_stands_beside_it_does_not() -> None:
+    there = {"LocationConstraint": "Paris"}
+    check(CATALOG.service("s3"), "CreateBucket", {"Bucket": "b", "CreateBucketConfiguration": there})
+    tagged = {**there, "Tags": [{"Key": "k"}]}
+    assert "'createBucketConfiguration.tags.1.member.value'" in (
+        refusal("s3", "CreateBucket", {"Bucket": "b", "CreateBucketConfiguration": tagged}).message
+    )
 
 
 def test_what_is_right_passes() -> None:

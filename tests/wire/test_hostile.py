@@ -61,6 +61,8 @@ XML_BODIES = [
     b'<!DOCTYPE a SYSTEM "file:///etc/passwd"><Delete></Delete>',
     '<!DOCTYPE a [<!ENTITY b "x">]><Delete/>'.encode("utf-16"),
     b"<Delete><Object><Key>&undefined;</Key></Object></Delete>",
+    b"<Tagging><Object><Key>k</Key></Object></Tagging>",
+    b"<Tagging/>",
 ]
 
 

@@ -21,9 +21,9 @@ _MAX_SHOWN = 1_024
 _JUDGED_BY_SERVICE = {
     ("lambda", "CreateFunction"): frozenset({"Runtime"}),
     ("lambda", "UpdateFunctionConfiguration"): frozenset({"Runtime"}),
-    ("s3", "CreateBucket"): frozenset({"CreateBucketConfiguration"}),
+    ("s3", "CreateBucket"): frozenset({"CreateBucketConfiguration.LocationConstraint"}),
     ("s3", "PutBucketNotificationConfiguration"): frozenset({"NotificationConfiguration"}),
-    ("s3", "PutBucketVersioning"): frozenset({"VersioningConfiguration"}),
+    ("s3", "PutBucketVersioning"): frozenset({"VersioningConfiguration.Status"}),
 }
 
 # What Java's regular expressions have and Python's do not.
@@ -76,6 +76,8 @@ def check(service: Service, operation_name: str, params: Mapping[str, Any]) -> N
     if service.name == "sqs":
         _check_required(shape, params, "")
         return
+    if service.name == "s3" and shape.payload in shape.required and params.get(shape.payload or "") is None:
+        raise AwsError("MissingRequestBodyError", "Request Body is empty")
     judged = _JUDGED_BY_SERVICE.get((service.name, operation_name), frozenset())
     found: Violations = []
     _checker(shape, service.name != "s3", judged)(params, "", found)
@@ -112,8 +114,14 @@ def _refusal(service: Service, found: Violations) -> AwsError:
 
 @lru_cache(maxsize=None)  # noqa: UP033 - as many entries as the models have shapes
 def _checker(shape: Shape, lengths: bool = True, judged: frozenset[str] = frozenset()) -> _Check:
-    """What checks a shape; of the members `judged`, only whether they are there."""
-    return _Compiler(lengths, [shape.members[name] for name in judged]).of(shape)
+    """What checks a shape; of the members `judged`, given by their paths, only whether they are there."""
+    return _Compiler(lengths, [_member(shape, path) for path in judged]).of(shape)
+
+
+def _member(shape: Shape, path: str) -> Shape:
+    for name in path.split("."):
+        shape = shape.members[name]
+    return shape
 
 
 class _Compiler:

@@ -6,7 +6,7 @@ from bulb.wire.catalog import Operation
 from bulb.wire.malformed import MalformedXml
 from bulb.wire.rest import AnswerPlan
 from bulb.wire.shapes import Shape
-from bulb.wire.xml import DECLARATION, XmlDecoder, XmlEncoder, loads, text
+from bulb.wire.xml import DECLARATION, XmlDecoder, XmlEncoder, loads, local_name, text
 
 NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 DECODER = XmlDecoder()
@@ -46,11 +46,14 @@ _ROOTS = {
 
 
 def decode_payload(shape: Shape, body: bytes) -> Any:
-    """The body as a structure `shape`. Raises Malformed; an empty body is an absent payload (None)."""
+    """The body as a structure `shape`. Raises Malformed; an empty body is an absent payload (None).
+
+    A document about something else is refused: read as this one it would be empty, and empty often means delete.
+    """
     if not body.strip():
         return None
     root = loads(body)
-    if len(root) == 0 and (root.text or "").strip():
+    if local_name(root.tag) != shape.location_name or (len(root) == 0 and (root.text or "").strip()):
         raise MalformedXml
     return DECODER.of(shape)(root)
 
