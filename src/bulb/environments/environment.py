@@ -39,7 +39,7 @@ _MB = 1_048_576
 # only a process that answered while its handler runs on takes longer, and then its caller is not kept waiting.
 _ASKS_WITHIN_S = 0.02
 # How long an answer waits for the end of what has run out of time, so that the next event finds this environment and
-# its /tmp: usually a millisecond, but a thousand processes with little processor time need longer than is bearable.
+# its /tmp: usually a millisecond, but a thousand processes on a busy machine need longer than is bearable.
 _DIES_WITHIN_S = 1.0
 # How long a freeze waits for extensions to take what they subscribed to.
 _DELIVERED_WITHIN_S = 1.0

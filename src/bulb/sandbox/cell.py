@@ -64,6 +64,9 @@ class Cell(Protocol):
     def begin_init(self) -> None:
         """A whole CPU again, for a new process."""
 
+    def lift_share(self) -> None:
+        """As much CPU as there is, for what is to end: a thousand processes need some of it to die."""
+
     def freeze(self) -> None:
         """Stop all processes, where the machine can."""
 

@@ -19,6 +19,8 @@ from bulb.sandbox.group_v2 import GroupV2
 _ROOT = Path("/sys/fs/cgroup")
 _UNIFIED = 2
 _CLEAR_PAUSE_S = 0.005
+# What keeps processes that are killed from dying, at all or soon, and how it is let go of.
+_FREE = {"freezer.state": "THAWED", "cpu.cfs_quota_us": "-1", "cpu.max": "max"}
 _TRIES = 100  # To find the top directory not taken away by another server that ends.
 
 
@@ -134,8 +136,9 @@ def _clear_once(directory: str) -> bool:
 
 def _kill_all(group: str) -> None:
     with contextlib.suppress(OSError):
-        if Path(f"{group}/freezer.state").exists():
-            write_text(f"{group}/freezer.state", "THAWED")
+        for name, free in _FREE.items():
+            if Path(f"{group}/{name}").exists():
+                write_text(f"{group}/{name}", free)
         # cgroup v2 shows a process of a foreign pid namespace as 0, which for kill(2) is our own process group.
         for pid in filter(None, map(int, read_text(f"{group}/cgroup.procs").split())):
             with contextlib.suppress(ProcessLookupError):

@@ -200,15 +200,19 @@ class FullCell:
 
     def begin_init(self) -> None:
         """See `Cell`."""
-        if self._has_share:
-            self._group.limit_cpu(None)
-            self._has_share = False
+        self.lift_share()
         self._watch = None
 
     def end_init(self) -> None:
         """See `Cell`."""
         self._group.limit_cpu(self._limits.memory_mb)
         self._has_share = True
+
+    def lift_share(self) -> None:
+        """See `Cell`."""
+        if self._has_share:
+            self._group.limit_cpu(None)
+            self._has_share = False
 
     def freeze(self) -> None:
         """See `Cell`."""

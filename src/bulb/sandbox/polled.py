@@ -32,6 +32,9 @@ class PolledCell:
     def end_init(self) -> None:
         """No CPU limit here."""
 
+    def lift_share(self) -> None:
+        """No CPU limit here."""
+
     def freeze(self) -> None:
         """No freezer here."""
 

@@ -270,6 +270,8 @@ class Sandbox:
 
     def kill_now(self) -> None:
         """Ask for the end of everything inside, without waiting."""
+        with contextlib.suppress(OSError):
+            self.cell.lift_share()
         self._signal(signal.SIGKILL)
         with contextlib.suppress(OSError):
             self.cell.thaw()  # a frozen process does not die
