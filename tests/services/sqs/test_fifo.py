@@ -59,17 +59,39 @@ def test_what_is_given_up_comes_again_first(sqs: Any, make: Make) -> None:
     assert bodies(sqs, url) == ["a1", "a2", "a3"]
 
 
-def test_a_group_is_blocked_by_any_message_in_flight(served: Served, sqs: Any, make: Make) -> None:
+def test_a_group_gives_what_lies_before_the_first_that_is_hidden(served: Served, sqs: Any, make: Make) -> None:
+    """As AWS is seen to do."""
+    url = make(fifo=True)
+    send(sqs, url, "a1", "a2", "a3", "a4", "b1")
+    first, second, third = received(sqs, url, 3)
+
+    def hide(message: dict[str, Any], seconds: int) -> None:
+        handle = message["ReceiptHandle"]
+        sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=handle, VisibilityTimeout=seconds)
+
+    hide(first, 0)
+    assert bodies(sqs, url) == ["b1", "a1"], "and no more of the group: the second is hidden"
+    hide(third, 0)
+    assert bodies(sqs, url) == [], "the third waits for those before it"
+    hide(second, 100)
+    served.clock.advance(31)
+    assert sorted(bodies(sqs, url, VisibilityTimeout=10)) == ["a1", "b1"]
+    served.clock.advance(70)
+    found = bodies(sqs, url)
+    assert (sorted(found), [body for body in found if body != "b1"]) == (
+        ["a1", "a2", "a3", "a4", "b1"],
+        ["a1", "a2", "a3", "a4"],
+    )
+
+
+def test_what_is_deleted_leaves_its_group_hidden_as_long_as_the_next_is(sqs: Any, make: Make) -> None:
     url = make(fifo=True)
     send(sqs, url, "a1", "a2", "a3")
     first, second = received(sqs, url, 2)
-    sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=first["ReceiptHandle"], VisibilityTimeout=0)
+    delete(sqs, url, first)
     assert bodies(sqs, url) == []
-    sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=second["ReceiptHandle"], VisibilityTimeout=100)
-    served.clock.advance(60)
-    assert bodies(sqs, url) == []
-    served.clock.advance(41)
-    assert bodies(sqs, url) == ["a1", "a2", "a3"]
+    delete(sqs, url, second)
+    assert bodies(sqs, url) == ["a3"]
 
 
 def test_groups_take_turns(sqs: Any, make: Make) -> None:

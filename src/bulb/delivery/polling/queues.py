@@ -55,8 +55,8 @@ class QueueReader(Protocol):
     ) -> list[QueueMessage]:
         """Claim up to `limit` (thousands are fine) visible messages, each group's in order, at most `per_group` of one.
 
-        A group of which messages are claimed gives no others. Messages received too often go to their dead-letter
-        queue instead.
+        A group whose first message is hidden gives none. Messages received too often go to their dead-letter queue
+        instead.
         """
 
     async def settle(self, queue_arn: str, delete: Sequence[Hashable], release: Mapping[Hashable, float]) -> None:

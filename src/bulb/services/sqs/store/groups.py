@@ -1,9 +1,9 @@
 """The groups of FIFO queues: which of them may be received from, by index.
 
-A group has a row as long as it has messages. `ready_at` is when its first message may be received: when that is
-visible, and nothing of the group is in flight any more. A receive takes a group's first messages, and nothing more of
-it until those are deleted or visible again; so the messages of a group that were ever received are its first ones, and
-looking at those is enough to know how it stands.
+A group has a row as long as it has messages. `ready_at` is when its first message may be received: a receive takes a
+group's messages from the first one on, as far as they are visible. So nothing comes before what was sent before it, and
+while all that was received of a group is hidden it gives nothing; but where one that was received is given back before
+those that were sent before it are, it waits for them.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,11 +16,7 @@ from bulb.storage.schema.sqs import groups
 _g = groups.c
 _HERE = (_g.queue_id == bindparam("queue"), _g.lane == bindparam("group"))
 _HEAD = (
-    select(m.visible_at, m.claim)
-    .where(m.queue_id == bindparam("queue"), m.lane == bindparam("group"))
-    .order_by(m.id)
-    .limit(bindparam("limit"))
-    .offset(bindparam("offset"))
+    select(m.visible_at).where(m.queue_id == bindparam("queue"), m.lane == bindparam("group")).order_by(m.id).limit(1)
 )
 _JOIN = text("INSERT INTO sqs_groups (queue_id, lane, ready_at) VALUES (:queue, :group, :at) ON CONFLICT DO NOTHING")
 _SET = update(groups).where(*_HERE).values(ready_at=bindparam("at"))
@@ -35,7 +31,6 @@ _READY_UP_TO = _READY.where(
     exists().where(m.queue_id == _g.queue_id, m.lane == _g.lane, m.id <= bindparam("last")).correlate(groups)
 )
 _NEXT = select(func.min(_g.ready_at)).where(_g.queue_id == bindparam("queue"))
-_PIECE = 16
 
 
 def ready(connection: Connection, queue_id: int, now: float, limit: int, last: int | None = None) -> list[str]:
@@ -65,7 +60,7 @@ def held(connection: Connection, queue_id: int, group: str, until: float) -> Non
 def review(connection: Connection, queue_id: int, changed: Iterable[str]) -> None:
     """Messages of these groups were removed, or will be visible at another time."""
     for group in set(changed):
-        at = _stands(connection, queue_id, group)
+        at: float | None = connection.execute(_HEAD, {"queue": queue_id, "group": group}).scalar()
         if at is None:
             connection.execute(_REMOVE, {"queue": queue_id, "group": group})
         else:
@@ -76,19 +71,3 @@ def rebuild(connection: Connection, queue_id: int) -> None:
     """Every group may have changed."""
     every = list(connection.execute(select(_g.lane).where(_g.queue_id == queue_id)).scalars())
     review(connection, queue_id, every)
-
-
-def _stands(connection: Connection, queue_id: int, group: str) -> float | None:
-    """When a group is ready; None when it has no message."""
-    latest: float | None = None
-    offset = 0
-    while True:
-        piece = {"queue": queue_id, "group": group, "limit": _PIECE, "offset": offset}
-        rows = connection.execute(_HEAD, piece).all()
-        for visible_at, claim in rows:
-            if not claim:
-                return float(visible_at if latest is None else latest)
-            latest = visible_at if latest is None else max(latest, visible_at)
-        if len(rows) < _PIECE:
-            return latest
-        offset += _PIECE
