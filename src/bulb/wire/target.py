@@ -158,6 +158,8 @@ def _by_action(request: Request, form: dict[str, str], name: str, catalog: Catal
         raise UnknownTarget("UnknownOperationException", message, status=404, service=name)
     if version != SERVICES[name].api_version or not catalog.service(name).has_operation(action):
         message = f"Could not find operation {action[:100]} for version {version[:20]}"
+        if name == "sqs":
+            message = f"The action {action[:100]} is not valid for this endpoint."
         raise UnknownTarget("InvalidAction", message, status=400, service=name)
     return Target(name, action, False, "query")
 

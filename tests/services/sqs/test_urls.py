@@ -125,6 +125,7 @@ def test_errors_of_the_query_protocol(served: Served, make: Make) -> None:
     assert (status, "at least one SendMessageBatchRequestEntry in the request" in text) == (400, True)
     status, text = query(served, path, Action="Nothing", Version="2012-11-05")
     assert (status, "<Code>InvalidAction</Code>" in text) == (400, True)
+    assert "<Message>The action Nothing is not valid for this endpoint.</Message>" in text
 
 
 def test_answers_in_both_protocols_name_the_host_asked(served: Served, sqs: Any, make: Make) -> None:
