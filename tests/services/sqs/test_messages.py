@@ -65,16 +65,19 @@ def test_the_sums_of_attributes_are_those_of_aws(sqs: Any, make: Make) -> None:
     [
         ([], set()),
         (["foo.a"], {"foo.a"}),
-        (["foo.*"], {"foo.a", "foo.b"}),
-        (["All"], {"foo.a", "foo.b", "bar"}),
-        ([".*"], {"foo.a", "foo.b", "bar"}),
+        (["foo.*"], {"foo.a", "foo.b", "food"}),
+        (["foo..*"], {"foo.a", "foo.b"}),
+        (["All"], {"foo.a", "foo.b", "food", "bar"}),
+        ([".*"], {"foo.a", "foo.b", "food", "bar"}),
+        (["*"], {"foo.a", "foo.b", "food", "bar"}),
         (["bar", "nothing"], {"bar"}),
         (["fo"], set()),
+        (["fo*"], set()),
     ],
 )
 def test_attributes_asked_for_by_name(sqs: Any, make: Make, asked: list[str], found: set[str]) -> None:
     url = make()
-    given = {name: {"DataType": "String", "StringValue": name} for name in ("foo.a", "foo.b", "bar")}
+    given = {name: {"DataType": "String", "StringValue": name} for name in ("foo.a", "foo.b", "food", "bar")}
     sqs.send_message(QueueUrl=url, MessageBody="x", MessageAttributes=given)
     (message,) = received(sqs, url, MessageAttributeNames=asked)
     assert set(message.get("MessageAttributes", {})) == found
@@ -308,6 +311,7 @@ _RESERVED += "internal use."
         ("x.", {"DataType": "String", "StringValue": "x"}, "period"),
         ("a..b", {"DataType": "String", "StringValue": "x"}, "period"),
         ("a b", {"DataType": "String", "StringValue": "x"}, "underscores and periods"),
+        ("a§", {"DataType": "String", "StringValue": "x"}, "underscores and periods"),
         ("a" * 257, {"DataType": "String", "StringValue": "x"}, f"Message (user) attribute name {_TOO_LONG}"),
         (
             "a",
@@ -335,6 +339,21 @@ def test_attributes_that_cannot_be(sqs: Any, make: Make, name: str, value: dict[
     code, message = refused(sqs.send_message, QueueUrl=make(), MessageBody="x", MessageAttributes={name: value})
     assert code == "InvalidParameterValue"
     assert told in message
+
+
+def test_names_of_attributes_are_of_any_alphabet(sqs: Any, make: Make) -> None:
+    url, name = make(), "größe.1-名前_ø"
+    given = {name: {"DataType": "String", "StringValue": "x"}}
+    sent = sqs.send_message(QueueUrl=url, MessageBody="x", MessageAttributes=given)
+    (message,) = received(sqs, url, MessageAttributeNames=[name])
+    assert message["MessageAttributes"] == given
+    assert message["MD5OfMessageAttributes"] == sent["MD5OfMessageAttributes"]
+    small = make(MaximumMessageSize="1024")
+    body = "x" * (1024 - len(f"{name}Stringx".encode()))
+    sqs.send_message(QueueUrl=small, MessageBody=body, MessageAttributes=given)
+    assert refused(sqs.send_message, QueueUrl=small, MessageBody=f"{body}x", MessageAttributes=given)[0] == (
+        "InvalidParameterValue"
+    )
 
 
 def test_more_than_ten_attributes_and_lists(sqs: Any, make: Make) -> None:

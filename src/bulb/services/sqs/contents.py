@@ -16,7 +16,7 @@ _MOST_ATTRIBUTES = 10
 _LONGEST_NAME = 256
 _MOST_DELAY_S = 900
 _ENTRY_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
-_ATTRIBUTE_NAME = re.compile(r"[A-Za-z0-9_.-]+")
+_ATTRIBUTE_NAME = re.compile(r"[\w.-]+")  # of any alphabet, as AWS is seen to do
 _TOKEN = re.compile(r"[A-Za-z0-9!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~]{1,128}")
 _TYPE = re.compile(r"(?:String|Number|Binary)(?:\..+)?")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?")
@@ -96,13 +96,13 @@ def _check_attribute(name: str, value: Mapping[str, Any]) -> int:
             f"The type of message (user) attribute '{name}' is invalid. You must use only the following supported type "
             "prefixes: Binary, Number, String."
         )
-    return len(name) + len(kind.encode()) + len(_value(name, kind, value))
+    return len(name.encode()) + len(kind.encode()) + len(_value(name, kind, value))
 
 
 def _check_attribute_name(name: str) -> None:
     if not name:
         raise errors.invalid_plainly("The request must contain non-empty message (user) attribute names.")
-    if len(name) > _LONGEST_NAME:
+    if len(name.encode("utf-8", "replace")) > _LONGEST_NAME:
         raise errors.invalid_plainly(f"Message (user) attribute name must be shorter than {_LONGEST_NAME} bytes.")
     if not _ATTRIBUTE_NAME.fullmatch(name):
         raise errors.invalid_plainly(

@@ -102,7 +102,7 @@ def _shown(message: StoredMessage, queue: Queue, system: frozenset[str], names: 
 
 
 def is_wanted(name: str, names: Sequence[str]) -> bool:
-    """Is an attribute among those asked for: by name, by `All` or `.*`, or by a prefix (`foo.*`)?"""
+    """Is an attribute among those asked for: by name, by `All` or `*`, or by a prefix (`fo.*` is `foo`, too)?"""
     return any(
-        one in ("All", ".*") or one == name or (one.endswith(".*") and name.startswith(one[:-1])) for one in names
+        one in ("All", "*") or one == name or (one.endswith(".*") and name.startswith(one[:-2])) for one in names
     )
