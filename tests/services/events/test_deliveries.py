@@ -1,6 +1,7 @@
 """From an event to each kind of target, and what happens where a target does not take it."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.services.events.endpoint import Answer, Endpoint
@@ -280,6 +281,23 @@ def test_a_log_group_gets_a_line_an_event(room: Room) -> None:
     lines = until(lambda: room.logs.filter_log_events(logGroupName=group)["events"], "the line")
     assert json.loads(lines[0]["message"])["id"] == event_id
     assert _said(room.message(url))["ERROR_CODE"] == "NO_RESOURCE"
+
+
+def test_a_template_says_a_log_events_time_and_text(room: Room) -> None:
+    bus, group, (url, dead_arn) = room.bus(), f"/aws/events/{room.name('group')}", room.queue()
+    room.logs.create_log_group(logGroupName=group)
+    arn = f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:{group}"
+    paths = {"when": "$.detail.when", "what": "$.detail.what", "kind": "$.detail-type"}
+    template = {"InputTemplate": '{"timestamp": <when>, "message": "<kind>: <what>"}', "InputPathsMap": paths}
+    room.rule(bus, {"Arn": arn, "InputTransformer": template, "DeadLetterConfig": {"Arn": dead_arn}}, pattern=PATTERN)
+    at = datetime.now(UTC).replace(microsecond=0) - timedelta(days=1)
+    room.put(bus, {"when": at.isoformat(), "what": "done"})
+    [line] = until(lambda: room.logs.filter_log_events(logGroupName=group)["events"], "the line")
+    assert (line["timestamp"], line["message"]) == (int(at.timestamp() * 1000), "kind: done")
+    for when in ((at - timedelta(days=30)).isoformat(), "soon"):  # neither is a time that can be logged
+        room.put(bus, {"when": when, "what": "lost"})
+        assert _said(room.message(url))["ERROR_CODE"] == "SDK_CLIENT_ERROR"
+    assert len(room.logs.filter_log_events(logGroupName=group)["events"]) == 1
 
 
 def _said(letter: dict[str, Any]) -> dict[str, str]:

@@ -8,6 +8,8 @@ from tests.services.events.room import ACCOUNT, PATTERN, Room, refusal
 
 FUNCTION = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:f"
 QUEUE = f"arn:aws:sqs:us-east-1:{ACCOUNT}:q"
+GROUP = f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:/aws/events/g"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/r"
 
 
 def test_a_rule_is_made_shown_and_deleted(room: Room) -> None:
@@ -224,6 +226,17 @@ def test_targets_are_put_listed_and_found(room: Room) -> None:
             "ValidationException",
             "Modifying the input for target 1 is not supported.",
             {"Arn": f"arn:aws:events:us-east-1:{ACCOUNT}:event-bus/other", "Input": "{}"},
+        ),
+        ("ValidationException", f"RoleArn is not supported for target {GROUP}.", {"Arn": GROUP, "RoleArn": ROLE}),
+        ("ValidationException", f"Input is not supported for target {GROUP}.", {"Arn": GROUP, "Input": "{}"}),
+        ("ValidationException", f"InputPath is not supported for target {GROUP}.", {"Arn": GROUP, "InputPath": "$"}),
+        *(
+            (
+                "ValidationException",
+                'InputTemplate for target 1 must have the format {"timestamp": "<timestamp>", "message": "<message>"}.',
+                {"Arn": GROUP, "InputTransformer": {"InputPathsMap": {"a": "$.time"}, "InputTemplate": template}},
+            )
+            for template in ('{"message": <a>}', '{"timestamp": 1, "message": <a>}', '"<a>"', '"<a>"\n"b"')
         ),
     ],
 )

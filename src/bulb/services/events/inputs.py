@@ -31,6 +31,8 @@ _MARKED = re.compile(f"[{_VALUE}{_WITHIN}]([^{_END}]*){_END}")
 # Members of a target of which at most one may be there.
 MEMBERS = ("Input", "InputPath", "InputTransformer")
 _RESERVED = "aws."
+# What a template for a log group must look like.
+_LOG_RECORD: Mapping[str, str] = {"timestamp": "<timestamp>", "message": "<message>"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,20 @@ def check_input(target: Mapping[str, Any]) -> None:
         _check_path(path, name)
     if (transformer := target.get("InputTransformer")) is not None:
         _check_transformer(transformer, name)
+
+
+def check_log_input(target: Mapping[str, Any]) -> None:
+    """Raise AwsError ValidationException where a log group could not take the input, which is otherwise right.
+
+    It takes the event, or a template's time and text of a log event; both are strings.
+    """
+    for member in ("Input", "InputPath"):
+        if member in target:
+            raise errors.validation(f"{member} is not supported for target {target['Arn']}.")
+    transformer = target.get("InputTransformer")
+    if transformer is not None and not _is_log_record(transformer["InputTemplate"]):
+        wanted = json.dumps(_LOG_RECORD)
+        raise errors.validation(f"InputTemplate for target {target['Id']} must have the format {wanted}.")
 
 
 def payload_for(settings: Mapping[str, Any], happening: Happening) -> bytes | None:
@@ -116,6 +132,18 @@ def _check_transformer(transformer: Mapping[str, Any], target: str) -> None:
         _compiled(template, tuple(sorted(paths.items())))
     except (ValueError, RecursionError) as error:
         raise _bad_template(template, target, error) from None
+
+
+def _is_log_record(template: str) -> bool:
+    try:
+        document = _read(template)
+    except ValueError:  # lines of text
+        return False
+    return (
+        isinstance(document, dict)
+        and document.keys() == _LOG_RECORD.keys()
+        and all(type(value) is str for value in document.values())
+    )
 
 
 def _bad_template(template: str, target: str, error: Exception) -> AwsError:

@@ -133,6 +133,8 @@ def _sending(rule: RuleView, target: Target, event: Event, happening: Happening,
         "about": f"{event.document['source']}: {event.document['detail-type']}",
         "retry": settings.get("RetryPolicy") or {},
     }
+    if arn is not None and arn.service == "logs" and "InputTransformer" in settings:
+        attributes["is_log_record"] = True
     is_api = arn is not None and arn.resource.startswith("api-destination/")
     takes_json = is_api or (arn is not None and arn.service == "lambda")
     if payload is None or (takes_json and not _is_document(settings, payload)):

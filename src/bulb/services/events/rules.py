@@ -100,6 +100,8 @@ def target_of(given: Mapping[str, Any], rule: RuleName) -> Target:
     _check_place(arn, given, rule)
     _check_kind(arn, given)
     inputs.check_input(given)
+    if arn.service == "logs":
+        _check_log_group(given)
     _check_dead_letter(given, rule)
     if (role := given.get("RoleArn")) is not None and not is_role(role):
         raise errors.not_valid(role, "Provided RoleArn is not in correct format.")
@@ -175,6 +177,13 @@ def _check_kind(arn: Arn, given: Mapping[str, Any]) -> None:
     check_headers((given.get("HttpParameters") or {}).get("HeaderParameters") or ())
     if arn.service == "events" and not is_api and any(member in given for member in inputs.MEMBERS):
         raise errors.validation(f"Modifying the input for target {given['Id']} is not supported.")
+
+
+def _check_log_group(given: Mapping[str, Any]) -> None:
+    """EventBridge writes to log groups in its own name, and events only as these take them."""
+    if given.get("RoleArn") is not None:
+        raise errors.validation(f"RoleArn is not supported for target {given['Arn']}.")
+    inputs.check_log_input(given)
 
 
 def _check_dead_letter(given: Mapping[str, Any], rule: RuleName) -> None:
