@@ -5,6 +5,7 @@ import importlib.metadata
 import os
 import subprocess
 import sys
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
@@ -147,6 +148,29 @@ def test_a_python_image(prepared: Callable[[str], Prepared], tmp_path: Path) -> 
         (str(interpreter.executable), "-S", "-c", program), capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == version
+
+
+def test_bulbs_own_interpreter_finds_its_byte_code_already_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*command: object) -> None:
+        pytest.fail(f"{command} was run")
+
+    monkeypatch.setattr("bulb.runtimes.image.run", refuse)
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    own = Interpreter(f"python{version}", Path(sys.executable).resolve(), Path(sys.base_prefix), version)
+    image = asyncio.run(Images(tmp_path / "images").image(own))
+    program = f"""
+        import sys; sys.path.insert(0, {str(image.runtime)!r}); import bulb_runtime; bulb_runtime.prepare_sdk()
+        import os
+        for name, module in list(sys.modules.items()):
+            file = getattr(module, "__file__", None) or ""
+            if file.startswith({str(image.runtime)!r}) and file.endswith(".py"):
+                print(name, os.path.isfile(module.__spec__.cached or ""))"""
+    command = (str(own.executable), "-S", "-B", "-c", textwrap.dedent(program))
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert {"bulb_runtime True", "boto3 True", "botocore.client True", "six True"} <= set(said)
+    assert [line for line in said if line.endswith("False")] == []
 
 
 def test_a_node_image(prepared: Callable[[str], Prepared]) -> None:

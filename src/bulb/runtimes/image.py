@@ -2,25 +2,24 @@
 
 The `/var/runtime` of an image is a directory in the data folder, named after everything it is made from, so it is
 built once per version of its ingredients and never changed afterwards. Python's holds our loop, awslambdaric and the
-AWS SDK, taken from the packages Bulb itself is installed with (all pure Python, so they serve every version); files
-are hard links where the file system allows, and the byte code of what nearly every handler needs is written at build
-time. Node's holds our loop, Java's our loop compiled by the very kit that runs it.
+AWS SDK (`bundling`), with the byte code of what nearly every handler needs. Node's holds our loop, Java's our loop
+compiled by the very kit that runs it.
 """
 
 import asyncio
 import hashlib
-import importlib.util
 import os
+import py_compile
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version as distribution_version
 from pathlib import Path
 from types import MappingProxyType
 
-from bulb.core.errors import BulbError
 from bulb.runtimes.building import run
+from bulb.runtimes.bundling import BUNDLED, take_packages
 from bulb.runtimes.catalogue import RUNTIMES, Runtime
 from bulb.runtimes.interpreters import Interpreter
 from bulb.runtimes.java import fill_java
@@ -28,20 +27,6 @@ from bulb.runtimes.variables import RUNTIME_DIR, base_variables
 
 LANGUAGE_DIR = Path("/var/lang")
 _INSIDE = Path(__file__).parent / "inside"
-# Importable package -> its distribution.
-_BUNDLED = {
-    "awslambdaric": "awslambdaric",
-    "simplejson": "simplejson",
-    "snapshot_restore_py": "snapshot-restore-py",
-    "boto3": "boto3",
-    "botocore": "botocore",
-    "s3transfer": "s3transfer",
-    "urllib3": "urllib3",
-    "jmespath": "jmespath",
-    "dateutil": "python-dateutil",
-    "six": "six",
-}
-_LEFT_OUT = shutil.ignore_patterns("__pycache__", "tests")
 # Without `site`: its packages, and whatever their .pth files run, are the machine's own and no business of a function.
 PYTHON_FLAGS = ("-S",)
 
@@ -75,7 +60,7 @@ class Images:
         self._lock = asyncio.Lock()
 
     async def image(self, interpreter: Interpreter, *, sdk: bool = True) -> RuntimeImage:
-        """The image for `interpreter`. The first one ever of a Python version takes about a second.
+        """The image for `interpreter`. The first one ever of a Python version takes about a second, of Bulb's own less.
 
         `sdk` has Python's zygote load the AWS SDK: a handler's first client comes a tenth of a second sooner, and every
         fork costs more than half a millisecond more. Without it the SDK is there all the same, loaded when imported.
@@ -161,7 +146,7 @@ def _fingerprint(family: str, interpreter_version: str) -> str:
     for file in _own_files(family):
         digest.update(file.name.encode() + b"\0" + file.read_bytes())
     if family == "python":
-        for distribution in _BUNDLED.values():
+        for distribution in BUNDLED.values():
             digest.update(f"{distribution}={distribution_version(distribution)}\n".encode())
     return digest.hexdigest()[:16]
 
@@ -181,40 +166,12 @@ def _fill(directory: Path, family: str, interpreter: Interpreter) -> None:
     for file in _own_files(family):
         shutil.copyfile(file, directory / file.name)
     if family == "python":
-        for source in _bundled_sources():
-            _take(source, directory / source.name)
-        _write_byte_code(directory, interpreter)
+        if take_packages(directory, interpreter.executable):
+            for file in _own_files(family):
+                py_compile.compile(str(directory / file.name), doraise=True)
+        else:
+            _write_byte_code(directory, interpreter)
     _make_readable(directory)
-
-
-def _bundled_sources() -> Iterator[Path]:
-    """The packages' directories and files, with their dist-info (importlib.metadata works in functions too)."""
-    for package, distribution in _BUNDLED.items():
-        found = importlib.util.find_spec(package)
-        if found is None or found.origin is None:
-            raise BulbError(f"The Python package {package} is missing from this installation of Bulb; reinstall it.")
-        origin = Path(found.origin)
-        source = origin.parent if origin.name == "__init__.py" else origin
-        yield source
-        name = distribution.replace("-", "_")
-        yield from source.parent.glob(f"{name}-{distribution_version(distribution)}.dist-info")
-
-
-def _take(source: Path, target: Path) -> None:
-    """Hard links where possible (same file system, our own files), else copies."""
-    if source.is_dir():
-        shutil.copytree(source, target, ignore=_LEFT_OUT, copy_function=_link_or_copy)
-    else:
-        _link_or_copy(str(source), str(target))
-
-
-def _link_or_copy(source: str, target: str) -> None:
-    try:
-        if not Path(source).stat().st_mode & 0o004:
-            raise PermissionError  # a link would share the unreadable mode
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
 
 
 def _write_byte_code(directory: Path, interpreter: Interpreter) -> None:
