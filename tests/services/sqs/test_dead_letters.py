@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bulb.services.sqs.model import NewMessage, Queue, QueueKey
-from tests.services.sqs.conftest import Served, arn_of, bodies, counts, opened, received, refused
+from tests.services.sqs.conftest import Served, arn_of, bodies, counts, name_of, opened, received, refused
 from tests.support.clock import MovableClock
 from tests.support.waiting import until
 
@@ -169,6 +169,10 @@ def test_the_number_may_be_a_text(sqs: Any, make: Make) -> None:
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"RedrivePolicy": policy})
     sqs.send_message(QueueUrl=url, MessageBody="x")
     assert [bodies(sqs, url), bodies(sqs, url), bodies(sqs, letters)] == [["x"], [], ["x"]]
+    shown = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"])["Attributes"]["RedrivePolicy"]
+    assert shown == f'{{"deadLetterTargetArn":"{arn_of(letters)}","maxReceiveCount":1}}'
+    for same in (policy, shown):
+        assert sqs.create_queue(QueueName=name_of(url), Attributes={"RedrivePolicy": same})["QueueUrl"] == url
 
 
 def test_a_target_says_whose_letters_it_takes(sqs: Any, make: Make) -> None:

@@ -60,7 +60,8 @@ def check_name(name: str, *, is_fifo: bool) -> None:
 
 
 def checked(given: Mapping[str, str], *, is_fifo: bool) -> dict[str, str]:
-    """The attributes as they are kept: numbers without leading zeros. An empty document or key is taken back.
+    """The attributes as they are kept: numbers without leading zeros, and that of a redrive policy a number even if it
+    was given as a text. An empty document or key is taken back.
 
     Raises InvalidAttributeName, InvalidAttributeValue, OverLimit, and NotSupported for keys of KMS.
     """
@@ -87,7 +88,8 @@ def _checked(name: str, value: str, *, is_fifo: bool) -> str:
     if value and name == "Policy":
         _check_policy(value)
     if value and name == "RedrivePolicy":
-        check_redrive(value)
+        arn, most = check_redrive(value)
+        return json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": most}, separators=(",", ":"))
     if value and name == "RedriveAllowPolicy":
         _check_allow(value)
     return value

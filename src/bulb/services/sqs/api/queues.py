@@ -31,7 +31,7 @@ class QueueOperations(Operations):
         queue = Queue(0, QueueKey(call.account, call.region, name), is_fifo, now, now, 0.0, kept, tags)
         found = self._store.queues.find(queue.key)
         if found is None:
-            self._check_redrive(queue, kept)
+            self._check_redrive(queue, given)
             found = await self._store.queues.create(queue)
         if (other := attributes.differing(found, checked)) is not None:
             message = f"A queue already exists with the same name and a different value for attribute {other}"
@@ -109,12 +109,12 @@ class QueueOperations(Operations):
             raise errors.unknown_attribute("FifoQueue")
         given = {name: value for name, value in given.items() if name != "FifoQueue"}
         checked = attributes.checked(given, is_fifo=queue.is_fifo)
+        self._check_redrive(queue, given)
         await self._set(queue, checked)
         return {}
 
     async def _set(self, queue: Queue, given: Mapping[str, str]) -> None:
         now = self._clock.now()
-        self._check_redrive(queue, given)
 
         if "MessageRetentionPeriod" in given:
             await self._store.sweeping.expire(queue, now)  # what was too old stays gone if more time is given now
@@ -128,6 +128,7 @@ class QueueOperations(Operations):
         await self._store.queues.change(queue.key, change, *([also] if also is not None else []))
 
     def _check_redrive(self, queue: Queue, given: Mapping[str, str]) -> None:
+        """Whether the documents, as the caller wrote them, fit other queues. Raises InvalidParameterValue."""
         if text := given.get("RedrivePolicy"):
             arn, _ = attributes.check_redrive(text)
             attributes.check_target(text, arn, queue, self._store.queues.named(arn))
