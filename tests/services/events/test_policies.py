@@ -62,6 +62,21 @@ def test_rules_are_allowed_by_their_arns(two: Two) -> None:
     denied(cat.list_rules)
 
 
+def test_rules_and_targets_are_allowed_by_what_they_are_about(two: Two) -> None:
+    queue, other = (f"arn:aws:sqs:us-east-1:{HOME}:{name}" for name in ("mine", "others"))
+    two.client("events").put_rule(Name="about", EventPattern=PATTERN)
+    policy = allow("events:PutTargets", "*", Condition={"ForAllValues:ArnEquals": {"events:TargetArn": queue}})
+    fay = two.client("events", user(two.bulb, "fay", policy))
+    fay.put_targets(Rule="about", Targets=[{"Id": "1", "Arn": queue}])
+    denied(fay.put_targets, Rule="about", Targets=[{"Id": "1", "Arn": queue}, {"Id": "2", "Arn": other}])
+    about = {"ForAllValues:StringEquals": {"events:source": ["app", "shop"]}, "Null": {"events:source": "false"}}
+    mine = {"StringEquals": {"events:creatorAccount": HOME}}
+    gus = two.client("events", user(two.bulb, "gus", allow("events:PutRule", "*", Condition={**about, **mine})))
+    gus.put_rule(Name="his", EventPattern='{"source": ["app", "shop"]}')
+    for pattern in ('{"source": ["app", "bank"]}', '{"source": ["app", {"prefix": "b"}]}', '{"detail-type": ["kind"]}'):
+        denied(gus.put_rule, Name="his", EventPattern=pattern)
+
+
 def test_another_account_is_let_in_by_the_policy_of_the_bus(two: Two) -> None:
     events, sqs = two.client("events"), two.client("sqs")
     events.create_event_bus(Name="shared")

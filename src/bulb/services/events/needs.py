@@ -1,7 +1,13 @@
-"""What EventBridge's calls ask of policies where these are enforced."""
+"""What EventBridge's calls ask of policies where these are enforced.
 
-from collections.abc import Sequence
+Source of the condition keys: EventBridge's page on IAM policy conditions. Where a pattern asks for something else than
+a text (`{"prefix": "aws."}`), its key has an empty value for it, which no policy names by chance.
+"""
+
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import orjson
 
 from bulb.core.calls import Call
 from bulb.identity.needs import Need
@@ -51,7 +57,7 @@ async def needs(call: Call) -> Sequence[Need]:
         return _of_entries(call, action)
     if call.operation == "StartReplay":
         return _of_replay(call, action)
-    return (Need(action, _resource(call)), *_roles(call.params))
+    return (Need(action, _resource(call), _context(call)), *_roles(call.params))
 
 
 def _resource(call: Call) -> str:
@@ -68,6 +74,31 @@ def _resource(call: Call) -> str:
         return RuleName(*bus_of(call, params.get("EventBusName")), "*").arn
     arn: str = params.get("ResourceARN", "*")
     return arn
+
+
+def _context(call: Call) -> Mapping[str, Sequence[str] | str]:
+    if call.operation not in _ON_RULES:
+        return {}
+    context: dict[str, Sequence[str] | str] = {"events:creatoraccount": call.account}
+    if call.operation == "PutTargets":
+        context["events:targetarn"] = [target["Arn"] for target in call.params["Targets"]]
+    if call.operation == "PutRule":
+        context |= _asked_for(call.params.get("EventPattern") or "")
+    return context
+
+
+def _asked_for(pattern: str) -> dict[str, Sequence[str]]:
+    """The sources and kinds of events that a pattern asks for; a text that is no pattern is refused later."""
+    try:
+        asked = orjson.loads(pattern)
+    except orjson.JSONDecodeError:
+        return {}
+    found = {name: asked.get(name) for name in ("source", "detail-type")} if isinstance(asked, dict) else {}
+    return {
+        f"events:{name}": [one if isinstance(one, str) else "" for one in values]
+        for name, values in found.items()
+        if isinstance(values, list) and values
+    }
 
 
 def _of_entries(call: Call, action: str) -> Sequence[Need]:
