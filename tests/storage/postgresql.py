@@ -1,19 +1,28 @@
-"""A PostgreSQL server of the tests' own: a temporary folder, a unix socket, no TCP, gone afterwards."""
+"""A PostgreSQL server of the tests' own: a temporary folder, a unix socket, no TCP, gone afterwards.
+
+Also gone when the run is killed: it lives no longer than its keeper, who lives no longer than the run (`keeper.py`).
+"""
 
 import itertools
 import os
 import pwd
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import create_engine, text
+from sqlalchemy.exc import OperationalError
 
-PROGRAMS = ("initdb", "pg_ctl", "postgres")
+from tests.storage import keeper
+from tests.support.waiting import until
+
+PROGRAMS = ("initdb", "postgres")
 ORDINARY_USERS = ("postgres", "nobody")
 
 _databases = itertools.count(1)
@@ -37,26 +46,49 @@ def _ordinary_user() -> pwd.struct_passwd | None:
 def server() -> Iterator[str]:
     """A running server. Yields the prefix of a URL that wants a database name in place of `{name}`."""
     user = _ordinary_user()
-    identity = {} if user is None else {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+    identity: dict[str, Any] = {} if user is None else {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
     folder = Path(tempfile.mkdtemp(prefix="bulb-postgresql-"))
     data = folder / "data"
 
-    def run(*command: str) -> None:
-        with (folder / "tests.log").open("ab") as log:
-            subprocess.run(command, check=True, stdout=log, stderr=log, cwd=folder, timeout=60, **identity)
-
     if user is not None:
         os.chown(folder, user.pw_uid, user.pw_gid)
+    initdb = ("initdb", "-D", str(data), "-U", "bulb", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
     try:
-        run("initdb", "-D", str(data), "-U", "bulb", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
-        options = f"-k {folder} -c listen_addresses='' -c max_connections=40 -c fsync=off"
-        run("pg_ctl", "-D", str(data), "-w", "-t", "30", "-l", str(folder / "server.log"), "-o", options, "start")
-        try:
-            yield "postgresql+psycopg://bulb@/{name}?host=" + quote(str(folder))
-        finally:
-            run("pg_ctl", "-D", str(data), "-w", "-m", "immediate", "stop")
+        with (folder / "tests.log").open("ab") as log:
+            subprocess.run(initdb, check=True, stdout=log, stderr=log, cwd=folder, timeout=60, **identity)
+        url = "postgresql+psycopg://bulb@/{name}?host=" + quote(str(folder))
+        with _kept(folder, data, identity.get("user")):
+            until(lambda: _answers(url), "an answer of PostgreSQL", seconds=30)
+            yield url
     finally:
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _kept(folder: Path, data: Path, user: int | None) -> Iterator[None]:
+    """A server under a keeper, which ends it and removes the folder when this process lets go of it, or dies."""
+    options = ("-k", str(folder), "-c", "listen_addresses=", "-c", "max_connections=40", "-c", "fsync=off")
+    command = [sys.executable, keeper.__file__, str(folder), str(-1 if user is None else user)]
+    with (
+        (folder / "server.log").open("ab") as log,
+        # In a session of its own: what is sent to the run's process group is not meant for who cleans up after it.
+        subprocess.Popen(
+            [*command, "postgres", "-D", str(data), *options],
+            stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True,
+        ),
+    ):  # fmt: skip
+        yield
+
+
+def _answers(server: str) -> bool:
+    engine = create_engine(server.format(name="postgres"))
+    try:
+        engine.connect().close()
+    except OperationalError:
+        return False
+    finally:
+        engine.dispose()
+    return True
 
 
 def new_database(server: str) -> str:
