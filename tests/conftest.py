@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.storage import postgresql
-from tests.support import bulb, leftovers
+from tests.support import bulb, leftovers, tree
+
+# Before any of them starts a process, in every worker.
+tree.have_processes_import_it()
 
 
 @pytest.fixture(scope="session")

@@ -17,8 +17,8 @@ _HEED_INTERRUPTS = (
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Enough to run commands, and nothing that names a server or credentials."""
-    keep = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    """Enough to run commands of the tree under test, and nothing that names a server or credentials."""
+    keep = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "PYTHONPATH") if name in os.environ}
     keep["PATH"] = f"{Path(sys.executable).parent}:{keep['PATH']}"
     return {**keep, "AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull, **more}
 

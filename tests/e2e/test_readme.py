@@ -29,7 +29,7 @@ def test_the_tour_works_as_written(tmp_path: Path) -> None:
         done = subprocess.run(
             ["bash", "-c", script(bulb.url, PYTHON)],
             cwd=folder,
-            env={"PATH": f"{bin_}:{os.environ['PATH']}", "HOME": str(home)},
+            env={"PATH": f"{bin_}:{os.environ['PATH']}", "HOME": str(home), "PYTHONPATH": os.environ["PYTHONPATH"]},
             capture_output=True,
             text=True,
             timeout=WAIT_S,
