@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from bulb.config import Config, load
+from bulb.config import Config, chosen_region, chosen_url, load, url_of
 from bulb.core.errors import BulbError
 
 
@@ -65,3 +65,26 @@ def test_credentials_can_be_required_on_loopback_and_waived_elsewhere() -> None:
 
 def test_the_data_folder_is_absolute() -> None:
     assert load({"data": Path("some/where")}, {}).data.is_absolute()
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.2", "http://127.0.0.2:80"),
+        ("localhost", "http://127.0.0.1:80"),
+        ("0.0.0.0", "http://127.0.0.1:80"),
+        ("::", "http://[::1]:80"),
+        ("bulb.example", "http://bulb.example:80"),
+    ],
+)
+def test_a_server_is_called_where_it_can_be(host: str, url: str) -> None:
+    assert url_of(host, 80) == url
+    assert chosen_url({"BULB_HOST": host, "BULB_PORT": "80"}) == url
+
+
+def test_clients_look_where_the_settings_of_the_server_put_it() -> None:
+    assert chosen_url({}) == "http://127.0.0.1:4566"
+    assert (chosen_region({}), chosen_region({"BULB_REGION": "eu-west-1"})) == ("us-east-1", "eu-west-1")
+    for text, says in (("many", "BULB_PORT cannot be 'many'"), ("0", "BULB_PORT is 0, a free port: .*--endpoint")):
+        with pytest.raises(BulbError, match=says):
+            chosen_url({"BULB_PORT": text})

@@ -41,6 +41,11 @@ _INTERPRETERS = """
 `BULB_INTERPRETER_<RUNTIME>` names the executable that runs a runtime, whatever its version:
 `BULB_INTERPRETER_PYTHON3_12=/opt/python/bin/python3` for `python3.12`, `BULB_INTERPRETER_NODEJS22_X` for `nodejs22.x`.
 Otherwise an interpreter of exactly the right version is looked for on `PATH` and where pyenv, nvm and uv put theirs.
+
+**The other commands** ask the server at `--endpoint`, else at `AWS_ENDPOINT_URL` (`endpoint_url` of an AWS profile),
+else where `BULB_HOST` and `BULB_PORT` put it, so a shell that exports those for `bulb up` need say no more. `bulb env`
+exports that address, or `--endpoint`, and the region `--region`, else `BULB_REGION`. `bulb demo` has a server of its
+own, which of all these takes the interpreters, `BULB_ISOLATION` and `BULB_EGRESS` alone.
 """
 
 

@@ -1,10 +1,11 @@
 """A running server: opening the house and its front door, and closing them."""
 
 import asyncio
+import errno
 import os
 from collections.abc import Mapping
 
-from bulb.config import Config
+from bulb.config import Config, url_of
 from bulb.core.clock import Clock, SystemClock
 from bulb.core.errors import BulbError
 from bulb.core.facts import Facts
@@ -24,8 +25,7 @@ class Bulb:
     @property
     def url(self) -> str:
         """Where clients reach it."""
-        host = "127.0.0.1" if self.config.host in {"localhost", "0.0.0.0", "::"} else self.config.host  # noqa: S104
-        return f"http://{f'[{host}]' if ':' in host else host}:{self._server.port}"
+        return url_of(self.config.host, self._server.port)
 
     @property
     def isolation(self) -> str:
@@ -75,7 +75,8 @@ async def open_bulb(config: Config, clock: Clock | None = None) -> Bulb:
             server = await serve_tcp(house.gateway.handle, config.host, config.port)
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or error
-            raise BulbError(f"cannot listen on {config.host}:{config.port}: {reason}") from error
+            hint = "; --port chooses another one" if error.errno == errno.EADDRINUSE else ""
+            raise BulbError(f"cannot listen on {config.host}:{config.port}: {reason}{hint}") from error
         house.serve(server.port)
         return Bulb(house, server)
     except BaseException:

@@ -45,6 +45,12 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def url_of(host: str, port: int) -> str:
+    """Where this machine reaches a server that listens there: one of every address is called by loopback's."""
+    called = {"localhost": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    return f"http://{f'[{called}]' if ':' in called else called}:{port}"
+
+
 def default_data() -> Path:
     """`$XDG_DATA_HOME/bulb`, or `~/.local/share/bulb`."""
     base = os.environ.get("XDG_DATA_HOME")
@@ -139,6 +145,21 @@ def load(flags: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> 
         if value is not None:
             chosen[name] = _value(name, value, "--" + name.replace("_", "-"))
     return _consistent(replace(Config(interpreters=interpreters, surroundings=_surroundings(environ)), **chosen))
+
+
+def chosen_url(environ: Mapping[str, str] | None = None) -> str:
+    """Where the server is that `bulb up` starts with these variables. Raises BulbError when they do not say."""
+    environ = os.environ if environ is None else environ
+    usual = Config()
+    port = _value("port", environ.get("BULB_PORT", usual.port), "BULB_PORT")
+    if port == 0:
+        raise BulbError("BULB_PORT is 0, a free port: say with --endpoint which one the server has taken")
+    return url_of(environ.get("BULB_HOST", usual.host), port)
+
+
+def chosen_region(environ: Mapping[str, str] | None = None) -> str:
+    """The region of requests without a signature to that server: who chooses no other means this one too."""
+    return (os.environ if environ is None else environ).get("BULB_REGION", Config().region)
 
 
 def _consistent(config: Config) -> Config:

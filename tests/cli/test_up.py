@@ -36,7 +36,10 @@ def test_a_second_server_on_the_data_folder_or_the_port_is_refused(tmp_path: Pat
         again = one_sentence("up", "--port", "0", "--data", str(tmp_path / "data"))
         assert "Another Bulb is using" in again
         beside = one_sentence("up", "--port", str(first.port), "--data", str(tmp_path / "other"))
-        assert beside == f"Error: cannot listen on 127.0.0.1:{first.port}: Address already in use\n"
+        assert (
+            beside
+            == f"Error: cannot listen on 127.0.0.1:{first.port}: Address already in use; --port chooses another one\n"
+        )
         assert first.client("sts").get_caller_identity()["Account"] == "000000000000"
     finally:
         first.stop()

@@ -1,7 +1,8 @@
 """How commands reach a server: boto3 for AWS's API, plain HTTP for the server's own pages.
 
 A server is named by `--endpoint`, else by AWS_ENDPOINT_URL or `endpoint_url` of the AWS profile, as every SDK reads
-them, else it is on the default port. Whatever goes wrong on the way becomes one sentence (`BulbError`).
+them, else it is where BULB_HOST and BULB_PORT had `bulb up` put it. Whatever goes wrong on the way becomes one sentence
+(`BulbError`).
 """
 
 import contextlib
@@ -28,17 +29,19 @@ from botocore.exceptions import (
 )
 from botocore.session import Session
 
-from bulb.cli.env import DEFAULT_ENDPOINT
+from bulb.config import chosen_region, chosen_url
 from bulb.core.errors import BulbError
 
 endpoint_option = click.option(
-    "--endpoint", help=f"The server's URL.  [default: $AWS_ENDPOINT_URL or {DEFAULT_ENDPOINT}]"
+    "--endpoint",
+    help="The server's URL.  [default: $AWS_ENDPOINT_URL, else where $BULB_HOST and $BULB_PORT put it: "
+    "http://127.0.0.1:4566]",
 )
 
 
 def endpoint_url(given: str | None) -> str:
     """The server's URL without a trailing slash. Raises BulbError when it is none."""
-    url = given or os.environ.get("AWS_ENDPOINT_URL") or _profile().get("endpoint_url") or DEFAULT_ENDPOINT
+    url = given or os.environ.get("AWS_ENDPOINT_URL") or _profile().get("endpoint_url") or chosen_url()
     if not url.startswith(("http://", "https://")):
         raise BulbError(f"{url} is not the address of a server: it must begin with http:// or https://")
     return url.rstrip("/")
@@ -56,6 +59,11 @@ def _session() -> Session:
     return Session()
 
 
+def _region(session: Session) -> str:
+    region: str | None = session.get_config_variable("region")
+    return region or chosen_region()
+
+
 @contextlib.contextmanager
 def aws(service: str, endpoint: str | None, **settings: Any) -> Iterator[Any]:
     """A boto3 client of `service`, with the caller's own credentials where there are any.
@@ -70,7 +78,7 @@ def aws(service: str, endpoint: str | None, **settings: Any) -> Iterator[Any]:
         yield boto3.session.Session(botocore_session=session).client(
             service,
             endpoint_url=url,
-            region_name=session.get_config_variable("region") or "us-east-1",
+            region_name=_region(session),
             aws_access_key_id=None if known else "test",
             aws_secret_access_key=None if known else "test",
             config=Config(retries={"total_max_attempts": 1}, **settings),
@@ -136,8 +144,7 @@ def _signature(url: str, document: bytes | None, service: str | None) -> dict[st
     if credentials is None:
         return {}
     request = AWSRequest("GET" if document is None else "POST", url, data=document)
-    region = session.get_config_variable("region") or "us-east-1"
-    SigV4Auth(credentials, service, region).add_auth(request)
+    SigV4Auth(credentials, service, _region(session)).add_auth(request)
     return dict(request.headers.items())
 
 

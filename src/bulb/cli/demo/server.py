@@ -1,19 +1,22 @@
 """A server of the demo's own: another process, a throw-away data folder, a free port."""
 
 import contextlib
+import os
 import select
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from bulb.core.errors import BulbError
 
 _START_S = 30.0
 _STOP_S = 40.0
+# What of the caller's settings concerns this server too. The others are about one that stays: its database, its keys.
+_SETTINGS = ("BULB_INTERPRETER_", "BULB_ISOLATION", "BULB_EGRESS")
 
 
 @contextlib.contextmanager
@@ -23,7 +26,9 @@ def throw_away_server() -> Iterator[tuple[str, str]]:
         errors = Path(folder) / "server.log"
         command = [sys.executable, "-m", "bulb", "up", "--port", "0", "--data", str(Path(folder) / "data")]
         with errors.open("wb") as log:
-            server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log)  # noqa: S603 - our own command
+            server = subprocess.Popen(  # noqa: S603 - our own command
+                command, stdout=subprocess.PIPE, stderr=log, env=_environment(os.environ)
+            )
         try:
             line = _first_line(server)
             if "http://" not in line:
@@ -31,6 +36,10 @@ def throw_away_server() -> Iterator[tuple[str, str]]:
             yield next(word for word in line.split() if word.startswith("http://")), line
         finally:
             _stop(server)
+
+
+def _environment(given: Mapping[str, str]) -> dict[str, str]:
+    return {name: text for name, text in given.items() if not name.startswith("BULB_") or name.startswith(_SETTINGS)}
 
 
 def _first_line(server: subprocess.Popen[bytes]) -> str:
