@@ -145,6 +145,12 @@ def test_an_unexpected_error_is_a_500_with_a_request_id_and_no_secrets(url: str,
         ("sqs", "purge_queue", {"QueueUrl": "http://q"}, "PurgeQueue"),
         ("sts", "get_session_token", {}, "GetSessionToken"),
         ("dynamodb", "list_tables", {}, "dynamodb"),
+        # Of these Bulb knows no more than that it lacks them: JSON, CBOR, queries, REST in JSON and in XML.
+        ("ssm", "list_documents", {}, "ListDocuments"),
+        ("codebuild", "list_builds", {}, "ListBuilds"),
+        ("cloudformation", "list_stacks", {}, "cloudformation"),
+        ("xray", "get_groups", {}, "xray"),
+        ("route53", "list_hosted_zones", {}, "route53"),
     ],
 )
 def test_what_bulb_does_not_have_is_named_and_not_tried_again(

@@ -100,11 +100,18 @@ def request_id_headers(service: Service | None, request_id: str) -> list[tuple[s
 
 def _likely_protocol(request: Request) -> str:
     content_type = request.headers.get("content-type", "")
-    if is_form(request) or "Action=" in request.query:
+    if is_form(request) or "Action=" in request.query or _speaks_xml(request):
         return "query"
     if "cbor" in content_type:
         return "smithy-rpc-v2-cbor"
     return "json"
+
+
+def _speaks_xml(request: Request) -> bool:
+    """Services Bulb lacks that say REST in XML: their errors look as those of the query protocol do."""
+    return any(
+        f"/{name}/aws4_request" in request.headers.get("authorization", "") for name in ("cloudfront", "route53")
+    )
 
 
 def _status(shape: Shape | None, error: AwsError) -> int:

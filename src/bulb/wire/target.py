@@ -55,9 +55,9 @@ def identify(request: Request, catalog: Catalog, form: bytes | None = None) -> T
     """
     headers = request.headers
     if (target := headers.get("x-amz-target")) is not None:
-        return _by_target_header(target, catalog)
+        return _by_target_header(request, target, catalog)
     if "smithy-protocol" in headers and (match := _RPC_PATH.fullmatch(request.path)):
-        return _by_rpc_path(match[1], match[2], headers["smithy-protocol"], catalog)
+        return _by_rpc_path(request, match[1], match[2], catalog)
     signed = _signed_services(request)
     if signed is not None and signed[0] in _QUERY_SERVICES:
         return _by_action(request, _form(request, form), signed[0], catalog)
@@ -90,41 +90,57 @@ def spoken_protocol(service: Service, request: Request) -> str:
     return "query" if "query" in protocols else protocols[0]
 
 
-def _by_target_header(target: str, catalog: Catalog) -> Target:
+def _by_target_header(request: Request, target: str, catalog: Catalog) -> Target:
     prefix, _, operation = target.rpartition(".")
     name = _BY_TARGET_PREFIX.get(prefix)
-    if name is None or not catalog.service(name).has_operation(operation):
-        raise UnknownTarget("UnknownOperationException", _no_operation(name, operation), status=400, service=name)
+    if name is None:
+        raise _no_service(_signed_as(request) or prefix, operation)
+    if not catalog.service(name).has_operation(operation):
+        raise _no_operation(name, operation, status=400)
     return Target(name, operation, False, "json")
 
 
-def _by_rpc_path(prefix: str, operation: str, protocol: str, catalog: Catalog) -> Target:
+def _by_rpc_path(request: Request, prefix: str, operation: str, catalog: Catalog) -> Target:
     name = _BY_TARGET_PREFIX.get(prefix)
-    spoken = f"smithy-{protocol}"
-    if name is None or spoken not in SERVICES[name].protocols or not catalog.service(name).has_operation(operation):
-        raise UnknownTarget("UnknownOperationException", _no_operation(name, operation), status=404, service=name)
+    if name is None:
+        raise _no_service(_signed_as(request) or prefix, operation)
+    spoken = f"smithy-{request.headers['smithy-protocol']}"
+    if spoken not in SERVICES[name].protocols or not catalog.service(name).has_operation(operation):
+        raise _no_operation(name, operation, status=404)
     return Target(name, operation, False, spoken)
 
 
-def _no_operation(service: str | None, operation: str) -> str:
-    shown = operation[:100]
-    return f"Unknown operation {service}:{shown}" if service else f"Unknown operation {shown}"
+def _no_operation(service: str, operation: str, *, status: int) -> UnknownTarget:
+    message = f"Unknown operation {service}:{operation[:100]}"
+    return UnknownTarget("UnknownOperationException", message, status=status, service=service)
 
 
-def _signed_services(request: Request) -> list[str] | None:
-    """The services of the signature's scope, or None without a signature. Raises UnknownTarget for one Bulb lacks."""
+def _no_service(service: str, operation: str | None = None) -> UnknownTarget:
+    """The refusal of a service whose model Bulb does not have, as of those whose model it has (`OperationTable`)."""
+    what = f"{service[:60]} (operation {operation[:100]})" if operation else service[:60]
+    message = f"Bulb does not support the service {what} yet."
+    return UnknownTarget("NotImplementedException", message, status=501, service=None)
+
+
+def _signed_as(request: Request) -> str | None:
+    """The service in the signature's scope; None without a signature that has one."""
     if authorization := request.headers.get("authorization"):
         match = _SCOPE.search(authorization)
     elif "Credential=" in request.query:
         match = _QUERY_SCOPE.search(request.query)
     else:
         return None
-    if match is None:
+    return match[1] if match is not None else None
+
+
+def _signed_services(request: Request) -> list[str] | None:
+    """The services of the signature's scope, or None without a signature. Raises UnknownTarget for one Bulb lacks."""
+    signed_as = _signed_as(request)
+    if signed_as is None:
         return None
-    names = _SIGNED_AS.get(match[1])
+    names = _SIGNED_AS.get(signed_as)
     if names is None:
-        message = f"Bulb does not support the service {match[1][:60]} yet."
-        raise UnknownTarget("UnknownOperationException", message, status=501, service=None)
+        raise _no_service(signed_as)
     return names
 
 
