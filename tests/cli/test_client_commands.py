@@ -200,3 +200,18 @@ def test_what_is_not_there_is_one_sentence(server: Process, arguments: tuple[str
     assert ran.stderr.startswith("Error: ")
     assert len(ran.stderr.splitlines()) == 1
     assert "nobody" in ran.stderr
+
+
+def test_who_has_no_key_of_a_server_that_asks_for_one_is_told_where_it_is(tmp_path: Path) -> None:
+    strict = Process(tmp_path / "data", "--credentials", "required")
+    strict.start()
+    try:
+        ran = bulb("dlq", "list", "--endpoint", strict.url, AWS_ACCESS_KEY_ID="0" * 12, AWS_SECRET_ACCESS_KEY="bulb")
+        assert ran.returncode == 1
+        assert ran.stderr.startswith("Error: UnrecognizedClientException: ") and "root-key.json" in ran.stderr
+        key = json.loads((tmp_path / "data" / "root-key.json").read_text())
+        keys = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+        ran = bulb("dlq", "list", "--endpoint", strict.url, **keys)
+        assert ran.stdout == "nobody has a dead-letter queue\n", ran.stderr
+    finally:
+        strict.stop()

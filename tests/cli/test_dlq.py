@@ -163,6 +163,8 @@ def test_what_is_not_accepted_stays(server: Process) -> None:
     until(lambda: messages(server, dead) == 1, "the dead letter", every=0.1)
     said = dlq(server, "redrive", "orphans", "--to", f"{LAMBDA}:nobody", code=1)
     assert said.startswith("1 stayed: Function not found: ") and len(said.splitlines()) == 1
+    said = dlq(server, "redrive", "orphans", "--to", f"{SNS}:nothing", code=1)
+    assert said == "1 stayed: sns:nothing: Topic does not exist\n"
     server.client("lambda").delete_function(FunctionName="gone")
     said = dlq(server, "redrive", "orphans", code=1)
     assert "sqs:orphans is nobody's dead-letter queue: say --to where its messages are to go" in said

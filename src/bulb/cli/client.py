@@ -38,6 +38,13 @@ endpoint_option = click.option(
     "http://127.0.0.1:4566]",
 )
 
+# What is said to a key that was not issued here, by a server that asks for one that was.
+_UNKNOWN_KEYS = ("UnrecognizedClientException", "InvalidClientTokenId", "InvalidAccessKeyId")
+_ISSUED = (
+    " Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to a key that was issued there: the first is in root-key.json in "
+    "its data folder."
+)
+
 
 def endpoint_url(given: str | None) -> str:
     """The server's URL without a trailing slash. Raises BulbError when it is none."""
@@ -90,7 +97,8 @@ def _sentences(url: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        raise BulbError(f"{error.response['Error']['Code']}: {error.response['Error']['Message']}") from error
+        code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
+        raise BulbError(f"{code}: {message}" + (_ISSUED if code in _UNKNOWN_KEYS else "")) from error
     except EndpointConnectionError as error:
         raise _nobody_there(url) from error
     except ReadTimeoutError as error:

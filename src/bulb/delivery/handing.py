@@ -123,7 +123,9 @@ class Handing:
         entry, about, refusal, outcome = ended.entry, ended.entry.attributes, ended.refusal, _outcome(ended)
         if refusal is not None and outcome == "dropped":
             _log.error(
-                "%s did not take what was meant for it: %s It is dropped.", entry.destination_arn, refusal.message
+                "%s did not take what was meant for it: %s. It is dropped.",
+                entry.destination_arn,
+                refusal.message.removesuffix("."),
             )
             if "kind" in about:
                 self._facts.emit(

@@ -45,13 +45,13 @@ class OriginGuard:
             if headers.get("sec-fetch-site") == "cross-site":
                 raise _denied("Requests from pages of other sites are not served.")
         elif not self._is_own_page(source, host) and not self._origin_is_allowed(source):
-            raise _denied(f"Pages of {_site(source)!r} may not call this server. Add it to the allowed origins.")
+            raise _denied(f"Pages of {_site(source)!r} may not call this server.")
 
     def check_host(self, request: Request) -> None:
         """Refuse a request that names another host. Raises AwsError AccessDeniedException, 403."""
         host = request.headers.get("host", "")
         if self._options.check_hosts and not self._host_is_ours(host):
-            raise _denied(f"Host {host!r} is not a name of this server. Add it to the allowed hosts to use it.")
+            raise _denied(f"Host {host!r} is not a name of this server: call it by its address or localhost.")
 
     def is_foreign(self, request: Request) -> bool:
         """Would `check` refuse it?"""

@@ -48,7 +48,7 @@ def command() -> None:
     """Dead letters: what could not be delivered or processed."""
 
 
-@command.command("list")
+@command.command("list", short_help="Every dead-letter queue: how full, how old and whose it is.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @endpoint_option
 def list_(as_json: bool, endpoint: str | None) -> None:
@@ -64,7 +64,7 @@ def list_(as_json: bool, endpoint: str | None) -> None:
         _print_table(queues)
 
 
-@command.command("show")
+@command.command("show", short_help="Print the messages of QUEUE.")
 @click.argument("queue")
 @click.option("--limit", type=click.IntRange(1, 1_000), default=100, show_default=True, help="The oldest so many.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document a line.")

@@ -67,7 +67,7 @@ def one_by_one(services: Services, url: str, route: Callable[[Message], Send], p
                 send = route(message)
                 _send(services, send, message)
             except (BulbError, ClientError) as error:
-                why = str(error) if isinstance(error, BulbError) else error.response["Error"]["Message"]
+                why = str(error) if isinstance(error, BulbError) else _refusal(send, error.response["Error"]["Message"])
                 moved.stayed[why] = moved.stayed.get(why, 0) + 1
                 kept.append(message["ReceiptHandle"])
                 continue
@@ -78,6 +78,11 @@ def one_by_one(services: Services, url: str, route: Callable[[Message], Send], p
         for handle in kept:
             sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=handle, VisibilityTimeout=0)
     return moved
+
+
+def _refusal(send: Send, said: str) -> str:
+    """What was said, and by whom unless it says so itself."""
+    return said if send.arn in said else f"{label(send.arn)}: {said}"
 
 
 def _received(sqs: Any, url: str, most: int) -> Iterator[Message]:

@@ -116,7 +116,7 @@ def _matching(each: SubscriptionFilter, written: Written) -> list[LogEvent]:
 
 
 def _send(connection: Connection, group: GroupName, each: SubscriptionFilter, payload: bytes, now: float) -> None:
-    outbox.add(connection, each.destination_arn, payload, _about(group, each, f"{group.group} {each.name}"), now)
+    outbox.add(connection, each.destination_arn, payload, _about(group, each, each.name), now)
 
 
 def _about(group: GroupName, each: SubscriptionFilter, about: str) -> dict[str, str | None]:
