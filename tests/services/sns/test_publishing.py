@@ -96,6 +96,21 @@ def test_each_protocol_gets_its_own_message(bulb: Running) -> None:
     assert plain.documents(1)[0]["Message"] == "for all"
 
 
+def test_attributes_of_a_message_with_a_structure_are_for_filters_alone(bulb: Running) -> None:
+    sns, arn = bulb.client("sns"), topic(bulb, "structured")
+    plain, raw = Queue(bulb, "structured"), Queue(bulb, "structured-raw")
+    subscribe(bulb, arn, plain, FilterPolicy='{"kind": ["mine"]}')
+    subscribe(bulb, arn, raw, RawMessageDelivery="true")
+    for kind in ("other", "mine"):
+        attributes = {"kind": {"DataType": "String", "StringValue": kind}}
+        text = json.dumps({"default": kind})
+        sns.publish(TopicArn=arn, Message=text, MessageStructure="json", MessageAttributes=attributes)
+    (document,) = plain.documents(1)
+    assert document["Message"] == "mine"
+    assert "MessageAttributes" not in document
+    assert [message.get("MessageAttributes") for message in raw.received(2)] == [None, None]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

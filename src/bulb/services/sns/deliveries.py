@@ -105,7 +105,7 @@ def _about(topic: Topic, subscription: Subscription, message: Message, text: str
         about["dead_letter"] = dead_letter
         about["dead_letter_ids"] = _queue_ids(dead_letter, message)
         if subscription.is_raw:
-            about["raw_attributes"] = dict(message.attributes)
+            about["raw_attributes"] = dict(message.sent_attributes)
     if (logged := topic_rules.feedback(topic, subscription.protocol)) is not None:
         about["details"] = {
             **logged,
@@ -120,8 +120,8 @@ def _about(topic: Topic, subscription: Subscription, message: Message, text: str
 
 def _to_queue(topic: Topic, subscription: Subscription, message: Message) -> dict[str, Any]:
     about: dict[str, Any] = {}
-    if subscription.is_raw and message.attributes:
-        about["message_attributes"] = dict(message.attributes)
+    if subscription.is_raw and message.sent_attributes:
+        about["message_attributes"] = dict(message.sent_attributes)
     if topic.is_fifo:
         about.update(_queue_ids(subscription.endpoint, message))
     elif message.group_id is not None:

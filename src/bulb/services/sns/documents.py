@@ -63,7 +63,7 @@ def notification(
         document["Signature"] = signature.value
         document["SigningCertURL"] = signature.certificate_url
     document["UnsubscribeURL"] = unsubscribe_url(base_url, subscription.arn)
-    if message.attributes:
+    if message.sent_attributes:
         document["MessageAttributes"] = attributes(message)
     if message.is_replay:
         document["Replayed"] = "true"
@@ -74,7 +74,7 @@ def attributes(message: Message) -> dict[str, dict[str, str]]:
     """A message's attributes as documents have them."""
     return {
         name: {"Type": one["DataType"], "Value": one.get("BinaryValue") or one.get("StringValue", "")}
-        for name, one in message.attributes.items()
+        for name, one in message.sent_attributes.items()
     }
 
 

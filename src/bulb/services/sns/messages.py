@@ -49,6 +49,7 @@ def message(
         group_id=group_id,
         deduplication_id=deduplication_id,
         trace_header=trace_header,
+        is_structured=bool(params.get("MessageStructure")),
     )
 
 

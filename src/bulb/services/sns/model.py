@@ -118,7 +118,8 @@ Attribute = Mapping[str, str]
 class Message:
     """Something that was published. `texts` has further texts by protocol where the message has several.
 
-    `is_replay`: it is sent again, out of the archive of its topic.
+    `is_structured`: it was published as JSON of several texts. `is_replay`: it is sent again, out of the archive of its
+    topic.
     """
 
     message_id: str
@@ -132,6 +133,12 @@ class Message:
     trace_header: str | None = None
     sequence_number: str | None = None
     is_replay: bool = False
+    is_structured: bool = False
+
+    @property
+    def sent_attributes(self) -> Mapping[str, Attribute]:
+        """What subscribers get of the attributes: none where there is a structure. Filters see them all the same."""
+        return {} if self.is_structured else self.attributes
 
     def text_for(self, protocol: str) -> str:
         """What subscribers of a protocol get."""
