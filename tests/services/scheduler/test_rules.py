@@ -3,12 +3,14 @@
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import Connection, select
 
 from bulb.delivery import timers
 from bulb.delivery.model import Again, GiveUp, Refusal
@@ -19,6 +21,7 @@ from bulb.services.scheduler.model import Definition, Name
 from bulb.storage import outbox
 from bulb.storage.database import Database
 from bulb.storage.outbox import Entry
+from bulb.storage.schema.delivery import delivery_timers
 
 BEGUN = 1_800_000_000.0
 DAY = 86_400.0
@@ -87,6 +90,64 @@ def test_an_invocation_whose_window_was_missed_is_made_if_it_is_not_too_old(
         await database.write(lambda c: timers.cancel(c, store.OWNER, waits.key))
         await database.write(lambda c: firing.fire(c, [waits], waits.due_at + late))
         assert len(await database.read(lambda c: outbox.pending(c, 10))) == made
+        assert await database.read(lambda c: store.find(c, name)) is None
+        await database.close()
+
+    asyncio.run(main())
+
+
+def fire(connection: Connection, firing: Firing, now: float) -> None:
+    """What `Timers` does with all that is due."""
+    query = select(delivery_timers).where(delivery_timers.c.due_at <= now).order_by(delivery_timers.c.due_at)
+    dues = [Due(row.key, row.due_at) for row in connection.execute(query)]
+    timers.cancel_all(connection, store.OWNER, [due.key for due in dues])
+    firing.fire(connection, dues, now)
+
+
+@pytest.mark.parametrize(
+    ("looks", "made"),
+    [((0, 300, 600, 601), [0, 300, 600]), ((0, 300, 601), [0, 300, 600]), ((0, 9_000), [0, 600])],
+    ids=["in time", "late", "after everything"],
+)
+def test_what_waits_in_a_window_is_made_although_the_schedule_is_over_meanwhile(
+    location: str | Path, looks: list[int], made: list[int]
+) -> None:
+    """Three ticks whose windows all end with the schedule: at the last there is something to do for each of them."""
+    target = {"Arn": QUEUE, "RoleArn": "arn:role"}
+    end = BEGUN + 600  # the third tick, at which the windows of all end
+    definition = replace(RATE, target=target, window_minutes=1_440, end_at=end, after_completion="DELETE")
+    firing, name = Firing(lambda action: None, lambda: 0.5, asks_role=False), Name("1", "us-east-1", "default", "n")
+
+    async def main() -> None:
+        database = await Database.open(location)
+        schedule = await database.write(lambda c: store.insert(c, name, definition, BEGUN, None))
+
+        for seconds in looks:
+            await database.write(partial(fire, firing=firing, now=BEGUN + seconds))
+        sent = await database.read(lambda c: outbox.pending(c, 10))
+        assert [one.attributes["scheduled_at"] - BEGUN for one in sent] == made
+        assert await database.read(lambda c: store.find(c, schedule.name)) is None
+        await database.close()
+
+    asyncio.run(main())
+
+
+def test_what_waits_for_a_time_that_was_changed_keeps_no_schedule(tmp_path: Path) -> None:
+    """It would never be made, so it is not the last that removes a schedule that is complete."""
+    target = {"Arn": QUEUE, "RoleArn": "arn:role"}
+    definition = replace(RATE, expression=ONCE, target=target, window_minutes=60, after_completion="DELETE")
+    moved = replace(definition, expression=datetime.fromtimestamp(BEGUN + 200, UTC).strftime("at(%Y-%m-%dT%H:%M:%S)"))
+    chances, name = iter([0.9, 0.1]), Name("1", "us-east-1", "default", "n")
+    firing = Firing(lambda action: None, lambda: next(chances), asks_role=False)
+
+    async def main() -> None:
+        database = await Database.open(tmp_path / "bulb.db")
+        schedule = await database.write(lambda c: store.insert(c, name, definition, BEGUN, None))
+        await database.write(partial(fire, firing=firing, now=BEGUN + 100))
+        await database.write(lambda c: store.replace(c, schedule, moved, BEGUN + 150, None))
+        for seconds in (200, 200 + 360):
+            await database.write(partial(fire, firing=firing, now=BEGUN + seconds))
+        assert len(await database.read(lambda c: outbox.pending(c, 10))) == 1
         assert await database.read(lambda c: store.find(c, name)) is None
         await database.close()
 

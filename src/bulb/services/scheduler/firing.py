@@ -2,7 +2,8 @@
 
 A tick writes the invocation into the outbox, waits for the next tick, and removes a schedule that is complete and wants
 to be removed. With a flexible window the invocation gets a timer of its own, at a random time within the window, and
-the schedule is removed by the last of these. Groups that are being deleted lose a batch of schedules a tick.
+the schedule is removed by the last of these. After a time in which nobody looked all of it may be due at once: what
+waited in a window is made before anything is removed. Groups that are being deleted lose a batch of schedules a tick.
 """
 
 from collections.abc import Callable, Sequence
@@ -46,8 +47,8 @@ class Firing:
         by_kind: dict[str, list[Due]] = {store.TICK: [], store.INVOCATION: [], store.GROUP: []}
         for due in dues:
             by_kind[due.key[0]].append(due)
-        entries = self._tick(connection, by_kind[store.TICK], now)
-        entries += self._invoke(connection, by_kind[store.INVOCATION], now)
+        entries = self._invoke(connection, by_kind[store.INVOCATION], now)
+        entries += self._tick(connection, by_kind[store.TICK], now)
         outbox.add_all(connection, entries, now)
         for due in by_kind[store.GROUP]:
             _shrink(connection, int(due.key.partition(":")[2]), now)
@@ -81,7 +82,9 @@ class Firing:
                 waiting.append(Due(f"{store.INVOCATION}:{schedule.id}:{schedule.revision}:{due.fires!r}", at))
             elif due.fires is not None:
                 entries.append(self._entry(schedule, due.fires))
-            if due.following is None and _goes(schedule) and at <= now:
+            is_over = due.following is None and _goes(schedule) and at <= now
+            # What ticks once has no earlier tick that could wait: thousands may be over in one second.
+            if is_over and (ticks.is_once(schedule.definition.expression) or not _waits(connection, schedule)):
                 complete.append(schedule.id)
             else:
                 following.append((schedule.id, due.following))
@@ -110,7 +113,7 @@ class Firing:
             if now - at <= ticks.max_age(schedule.definition):
                 entries.append(self._entry(schedule, tick, at))
             is_last = schedule.next_tick is None and _goes(schedule)
-            if is_last and not timers.any_of(connection, store.OWNER, f"{store.INVOCATION}:{schedule_id}:"):
+            if is_last and not _waits(connection, schedule):
                 store.remove(connection, [schedule_id])
         return entries
 
@@ -169,6 +172,12 @@ class Firing:
 def _goes(schedule: Schedule) -> bool:
     """It is removed once it is complete."""
     return schedule.definition.after_completion == "DELETE" and ticks.ends(schedule.definition)
+
+
+def _waits(connection: Connection, schedule: Schedule) -> bool:
+    """An invocation of the schedule as it is now is yet to be made in its window."""
+    waiting = f"{store.INVOCATION}:{schedule.id}:{schedule.revision}:"
+    return timers.any_of(connection, store.OWNER, waiting)
 
 
 def _waited(key: str) -> tuple[int, int, float]:
