@@ -6,7 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
+from bulb.services.sqs.model import Queue
+from bulb.services.sqs.store import sweeping
 from tests.services.sqs.conftest import ACCOUNT, Served, arn_of, counts, name_of, refused
 
 Make = Callable[..., str]
@@ -214,6 +217,28 @@ def test_a_purge_empties_a_queue_once_a_minute(served: Served, sqs: Any, make: M
     served.clock.advance(61)
     sqs.purge_queue(QueueUrl=url)
     assert counts(sqs, url) == (0, 0, 0)
+
+
+def test_a_purge_that_was_cut_short_may_be_asked_for_again_at_once(
+    sqs: Any, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, remove, rounds = make(), sweeping._remove_some, []
+
+    def remove_some(connection: Connection, queue: Queue, last: int) -> int:
+        rounds.append(refused(sqs.purge_queue, QueueUrl=url)[0] if not rounds else "")
+        if len(rounds) == 2:
+            raise OSError("as if the server were killed")
+        return remove(connection, queue, last)
+
+    monkeypatch.setattr(sweeping, "BATCH", 2)
+    monkeypatch.setattr(sweeping, "_remove_some", remove_some)
+    entries = [{"Id": str(number), "MessageBody": "x"} for number in range(5)]
+    sqs.send_message_batch(QueueUrl=url, Entries=entries)
+    assert refused(sqs.purge_queue, QueueUrl=url)[0] == "InternalFailure"
+    assert counts(sqs, url) == (3, 0, 0)
+    sqs.purge_queue(QueueUrl=url)
+    assert counts(sqs, url) == (0, 0, 0)
+    assert rounds[0] == "AWS.SimpleQueueService.PurgeQueueInProgress"
 
 
 def test_a_purged_fifo_queue_goes_on(sqs: Any, make: Make) -> None:

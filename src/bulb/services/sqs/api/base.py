@@ -23,6 +23,7 @@ class Operations:
         self._moves = moves
         self._clock = clock
         self._throughput = Throughput()
+        self._purging: set[int] = set()  # the ids of queues that are being purged
 
     def _queue(self, call: Call) -> Queue:
         """The queue of `QueueUrl`. Raises QueueDoesNotExist, InvalidAddress and AccessDenied."""

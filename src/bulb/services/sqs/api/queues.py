@@ -67,16 +67,20 @@ class QueueOperations(Operations):
         return paging.page(call, "queueUrls", [(queue.key.name, url_of(call, queue)) for queue in found])
 
     async def purge_queue(self, call: Call) -> Answer:
-        """PurgeQueue, once a minute. All that was in the queue is gone when this is answered."""
+        """PurgeQueue, once a minute. All that was in the queue is gone when this is answered.
+
+        It counts when it is done: whom a crash left without an answer may ask again at once.
+        """
         queue, now = self._queue(call), self._clock.now()
-
-        def mark(held: Queue) -> Queue:
-            if abs(now - held.purged_at) < PURGE_REST_S:
-                message = f"Only one PurgeQueue operation on {held.key.name} is allowed every 60 seconds."
-                raise AwsError("PurgeQueueInProgress", message, status=403)
-            return replace(held, purged_at=now)
-
-        await self._store.sweeping.purge(await self._store.queues.change(queue.key, mark))
+        if queue.id in self._purging or abs(now - queue.purged_at) < PURGE_REST_S:
+            message = f"Only one PurgeQueue operation on {queue.key.name} is allowed every 60 seconds."
+            raise AwsError("PurgeQueueInProgress", message, status=403)
+        self._purging.add(queue.id)
+        try:
+            await self._store.sweeping.purge(queue)
+            await self._store.queues.change(queue.key, lambda held: replace(held, purged_at=now))
+        finally:
+            self._purging.discard(queue.id)
         return {}
 
     async def delete_queue(self, call: Call) -> Answer:
