@@ -1,16 +1,20 @@
 """What is refused at the door, and that nothing is ever booted empty in its place."""
 
 import asyncio
+import errno
 import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 
+from bulb.storage import engines
 from bulb.storage.database import Database
 from bulb.storage.errors import DatabaseRefusedError
+from bulb.storage.marker import Marker, State
 from bulb.storage.schema.storage import storage_blobs
 
 
@@ -71,6 +75,50 @@ def test_what_is_not_a_database_is_refused_and_left_as_it_is(tmp_path: Path) -> 
     path.write_bytes(b"Dear diary, " * 1000)
     assert "restore it from a backup" in refusal(path)
     assert path.read_bytes() == b"Dear diary, " * 1000
+
+
+def test_what_is_only_in_the_way_is_no_reason_for_a_backup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, connect = tmp_path / "bulb.db", engines._connect_writer
+
+    def connect_to_full(path: Path) -> Any:
+        connection = connect(path)
+        connection.execute("PRAGMA max_page_count=1")
+        return connection
+
+    with monkeypatch.context() as full:
+        full.setattr(engines, "_connect_writer", connect_to_full)
+        assert "make room on its disk" in refusal(path)
+    open_and_close(path)
+    monkeypatch.setattr(engines, "BUSY_S", 0.0)
+    with sqlite3.connect(path) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert "end the program that has it open" in refusal(path)
+    other.close()
+    folder = tmp_path / "folder" / "bulb.db"
+    folder.mkdir(parents=True)
+    assert "may write to it" in refusal(folder)
+
+
+def test_the_marker_is_never_empty_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would say that there was no database before, which could then be begun anew."""
+    path = tmp_path / "bulb.db"
+    open_and_close(path)
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    marker = Marker(path)
+    with monkeypatch.context() as patched:
+        patched.setattr("os.pwrite", full)
+        with pytest.raises(OSError, match="No space"):
+            marker.write(State.OPEN)
+    marker.release()
+    for state in (State.OPEN, State.CLEAN, State.OPEN):
+        marker = Marker(path)
+        assert marker.found is not State.NEW
+        marker.write(state)
+        marker.release()
+        assert (tmp_path / "bulb.db.lock").read_text() == f"{state}\n"
 
 
 def test_a_lost_or_emptied_file_is_not_replaced_by_an_empty_database(tmp_path: Path) -> None:

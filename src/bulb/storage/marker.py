@@ -39,9 +39,10 @@ class Marker:
         self.found = State(text) if text in set(State) else State.OPEN
 
     def write(self, state: State) -> None:
-        """Put `state` on disk."""
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, f"{state}\n".encode(), 0)
+        """Put `state` on disk. Over what is there: neither a kill nor a full disk may leave the file empty."""
+        text = f"{state}\n".encode()
+        os.pwrite(self._descriptor, text, 0)
+        os.ftruncate(self._descriptor, len(text))
         os.fsync(self._descriptor)
 
     def release(self) -> None:

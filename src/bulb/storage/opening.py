@@ -17,6 +17,16 @@ from bulb.storage.marker import Marker, State
 from bulb.storage.migrations import bring_up_to_date
 
 _RESTORE = "restore it from a backup (with its -wal file, if there is one)"
+# What to do about what SQLite calls by these names. Whatever else it says is about the file itself.
+_ADVICE = {
+    "SQLITE_FULL": "make room on its disk and start again, nothing is lost",
+    "SQLITE_BUSY": "end the program that has it open",
+    "SQLITE_LOCKED": "end the program that has it open",
+    "SQLITE_READONLY": "see that this user may write to it and its folder",
+    "SQLITE_CANTOPEN": "see that this user may write to it and its folder",
+    "SQLITE_PERM": "see that this user may write to it and its folder",
+    "SQLITE_IOERR": "look at the disk before anything else",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +74,17 @@ def _open_sqlite(path: Path) -> Opened:
         marker.write(State.OPEN)
     except DatabaseError as error:
         marker.release()
-        raise DatabaseRefusedError(f"The database {path} cannot be used ({error.orig}); {_RESTORE}.") from error
+        raise DatabaseRefusedError(f"The database {path} cannot be used ({error.orig}); {_advice(error)}.") from error
     except BaseException:
         marker.release()
         raise
     return opened
+
+
+def _advice(error: DatabaseError) -> str:
+    """Restoring a backup costs what came after it: only for what nothing else helps against."""
+    primary = "_".join(getattr(error.orig, "sqlite_errorname", "").split("_")[:2])  # without what extends the code
+    return _ADVICE.get(primary, _RESTORE)
 
 
 def _prepare(engines: Engines, check: Callable[[Connection], None], marker: Marker | None) -> Opened:
