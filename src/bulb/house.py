@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 
 from bulb.config import Config
 from bulb.core.clock import Clock
+from bulb.core.errors import BulbError
 from bulb.core.facts import Facts
 from bulb.delivery.errands import Errands
 from bulb.delivery.handing import Handing, Routes
@@ -50,8 +51,12 @@ class House:
         """Build the house from the cellar up."""
         ground = self._ground
         make_data_folder(self.config)
-        # Probing the machine's isolation and opening the database wait for different things: do both at once.
-        await asyncio.gather(ground.open(), self._open_sandboxes())
+        try:
+            # Probing the machine's isolation and opening the database wait for different things: do both at once.
+            await asyncio.gather(ground.open(), self._open_sandboxes())
+        except OSError as error:  # a full disk, a file of somebody else's
+            where = error.filename or self.config.data
+            raise BulbError(f"cannot use {where}: {error.strerror or error}") from error
         ground.listen()
         await self._open_services()
         self._open_delivery()

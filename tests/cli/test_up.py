@@ -118,6 +118,7 @@ def test_less_than_full_isolation_is_warned_of(tmp_path: Path) -> None:
         ({"BULB_IDLE": "long"}, (), "BULB_IDLE cannot be 'long'"),
         ({}, ("--port", "65536"), "--port cannot be 65536"),
         ({}, ("--data", "/proc/nowhere/data"), "cannot make the data folder /proc/nowhere/data"),
+        ({}, ("--data", "/proc", "--port", "0"), "cannot use /proc"),
         ({}, ("--host", "192.0.2.1", "--port", "0"), "cannot listen on 192.0.2.1:0"),
         ({}, ("--database", "mysql://x", "--port", "0"), "postgresql+psycopg://"),
     ],
