@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection
 
 from bulb.storage import queue
 from bulb.storage.database import Database
+from bulb.storage.errors import NotCommittedError
 from bulb.storage.queue import Message
 from bulb.storage.workers import Workers
 from tests.support.clock import MovableClock
@@ -125,6 +127,32 @@ def test_a_look_that_fails_is_tried_again_in_a_second(tmp_path: Path) -> None:
         assert house.begun == []
         house.clock.advance(1)
         await house.has_begun("a1")
+
+    run(tmp_path, test)
+
+
+def test_a_claim_that_is_on_disk_although_it_failed_keeps_nothing(tmp_path: Path) -> None:
+    """A connection that breaks while a commit is answered."""
+
+    async def test(house: House) -> None:
+        write = house.database.write
+
+        async def unanswered(function: Callable[[Connection], Any]) -> Any:
+            result = await write(function)
+            if isinstance(result, tuple) and result[0]:
+                house.database.write = write
+                raise NotCommittedError("the connection is lost")
+            return result
+
+        await house.put("a1", "a2")
+        house.workers.start()
+        await house.has_begun("a1", "a2")
+        house.database.write = unanswered
+        await house.put("b1")
+        await house.until(lambda: house.database.write is write)
+        await asyncio.sleep(0.05)
+        house.clock.advance(1)
+        await house.has_begun("a1", "a2", "b1")
 
     run(tmp_path, test)
 

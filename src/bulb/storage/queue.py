@@ -56,6 +56,7 @@ _DUE = (
     .limit(bindparam("limit"))
 )
 _LEASE = update(storage_queue).where(_table.id == bindparam("message")).values(lease_generation=bindparam("generation"))
+_FREED = update(storage_queue).where(_table.id == bindparam("message")).values(lease_generation=_FREE)
 _HELD = and_(_table.id == bindparam("message"), _table.lease_generation == bindparam("generation"))
 _COMPLETE = delete(storage_queue).where(_HELD)
 _RETRY = (
@@ -185,6 +186,15 @@ def retry(connection: Connection, id_: int, generation: int, *, visible_at: floa
     queue = connection.execute(select(_table.queue).where(_table.id == id_)).scalar_one()
     notify(connection, channel(queue))
     return True
+
+
+def free(connection: Connection, queue: str, generation: int, held: Collection[int]) -> int:
+    """Take back what is leased to `generation` and is not in `held` (ids of messages); how many messages."""
+    leased = select(_table.id).where(_table.lease_generation == generation, _table.queue == queue)
+    left = [{"message": id_} for id_ in connection.execute(leased).scalars() if id_ not in held]
+    if left:
+        connection.execute(_FREED, left)
+    return len(left)
 
 
 def set_right(connection: Connection, queue: str, now: float) -> int:

@@ -44,7 +44,9 @@ class Workers:
         self._look = look
         self._work = work
         self._wake = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], int] = {}  # what is under way, by the ids of its messages
+        # A claim was asked for and not answered: it may be on disk, where the connection broke while it was told.
+        self._is_in_doubt = False
         self._loop: asyncio.Task[None] | None = None
         # The latest time the clock has shown; None before the first look.
         self._latest: float | None = None
@@ -84,18 +86,20 @@ class Workers:
             found = queue.claim(connection, self._name, generation, now, most, lane_limits=limits, per_lane=per_lane)
             return found, queue.next_visible_at(connection, self._name, skip=full)
 
+        self._is_in_doubt = True
         claimed, next_at = await self._database.write(claim)
+        self._is_in_doubt = False
         for message in claimed:
             self.running[message.lane] += 1
             task = asyncio.create_task(self._work(message))
-            self._tasks.add(task)
+            self._tasks[task] = message.id
             task.add_done_callback(partial(self._ended, message.lane))
         if next_at is None:
             return claimed, LONGEST_WAIT_S
         return claimed, min(max(next_at - self._clock.now(), 0.0), LONGEST_WAIT_S)
 
     def _ended(self, lane: str, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+        del self._tasks[task]
         self.running[lane] -= 1
         if not self.running[lane]:
             del self.running[lane]
@@ -109,10 +113,18 @@ class Workers:
             latest = now
         self._latest = max(now, latest)
 
+    async def _settle_doubt(self) -> None:
+        """Nobody works on what a claim took that was not answered: it is free again."""
+        if self._is_in_doubt:
+            held, generation = set(self._tasks.values()), self._database.generation
+            await self._database.write(lambda connection: queue.free(connection, self._name, generation, held))
+            self._is_in_doubt = False
+
     async def _run(self) -> None:
         while True:
             self._wake.clear()
             try:
+                await self._settle_doubt()
                 await self._look_at_clock()
                 wait = await self._look()
             except Exception:
