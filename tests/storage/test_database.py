@@ -231,6 +231,29 @@ def test_a_lost_connection_fails_its_batch_and_the_next_one_works(postgresql_loc
     asyncio.run(main())
 
 
+def test_a_server_that_was_cut_off_does_not_go_on_where_another_has_been(postgresql_location: str) -> None:
+    """What it remembers of the database may not be so any more, and its numbers are those of the past."""
+
+    async def main() -> None:
+        first = await Database.open(postgresql_location)
+
+        def cut(connection: Connection) -> None:
+            connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+
+        with pytest.raises(NotCommittedError):
+            await asyncio.wait_for(first.write(cut), 30)
+        second = await Database.open(postgresql_location)
+        await second.write(lambda c: add(c, "second"))
+        await second.close()
+        for _ in range(2):
+            with pytest.raises(DatabaseClosedError, match="another Bulb has used the database"):
+                await asyncio.wait_for(first.write(lambda c: add(c, "first")), 30)
+        assert await first.read(names) == {"second"}
+        await first.close()
+
+    asyncio.run(main())
+
+
 def test_a_full_disk_answers_nobody_as_stored(tmp_path: Path) -> None:
     async def main() -> None:
         database = await Database.open(tmp_path / "bulb.db")

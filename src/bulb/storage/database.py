@@ -31,7 +31,7 @@ class Database:
         self._opened = opened
         self._loop = loop
         self._readers = Readers(opened.engines.reader, readers)
-        self._writer = Writer(opened.engines.writer, opened.connection, self._report)
+        self._writer = Writer(opened.engines.writer, opened.connection, opened.generation, self._report)
         self._listeners: dict[str, list[Listener]] = {}
         self._closed = False
 

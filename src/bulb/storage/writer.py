@@ -5,6 +5,8 @@ Rules:
 2. Each function runs in its own savepoint: an exception undoes that function only and goes to its caller.
 3. A caller is answered after the commit, never before. When the commit fails every caller of the batch is told.
 4. No caller is left waiting: whatever ends the thread answers everybody in the queue with an error.
+5. A connection that was lost is made again only while nobody else has had the database: what is kept in memory here
+   would not be what is on disk any more.
 
 Inserts of the same columns of one table are gathered from all callers into one `executemany`; they run after the
 batch's functions. Between calls that were not awaited one after the other no order is promised.
@@ -23,6 +25,7 @@ from sqlalchemy import Connection, Engine, Table
 
 from bulb.storage import signals
 from bulb.storage.errors import DatabaseClosedError, NotCommittedError
+from bulb.storage.generations import current_generation
 
 MAX_BATCH = 512
 MAX_BATCH_S = 0.05  # a batch stops growing after this long, so that its first caller is not kept waiting
@@ -65,14 +68,19 @@ class BatchLostError(Exception):
     """The transaction is gone (disk full, connection lost); nobody in the batch can be answered as stored."""
 
 
+class DatabaseTakenError(BaseException):
+    """Another server has had the database since the connection was lost. Ends the thread: nobody may go on."""
+
+
 class Writer:
     """Owns the writing connection, and makes another from `engine` when it is lost.
 
-    `report` is called in the writer's thread, once a batch.
+    `generation` is this process's (`generations`). `report` is called in the writer's thread, once a batch.
     """
 
-    def __init__(self, engine: Engine, connection: Connection, report: Report) -> None:
+    def __init__(self, engine: Engine, connection: Connection, generation: int, report: Report) -> None:
         self._engine = engine
+        self._generation = generation
         self._report = report
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._connection: Connection | None = connection
@@ -130,9 +138,7 @@ class Writer:
     def _commit(self, batch: list[Job]) -> tuple[list[Outcome], frozenset[str]]:
         """Run `batch` and whatever else waits, in one transaction. `batch` grows by what was taken."""
         try:
-            if self._connection is None:
-                self._connection = self._engine.connect()
-            connection = self._connection
+            connection = self._connection = self._connection or self._connect_again()
             signals.reset(connection)
             with connection.begin():
                 outcomes = self._run(connection, batch)
@@ -142,6 +148,19 @@ class Writer:
             return [Outcome(job.ticket, error=_not_committed(error)) for job in batch], frozenset()
         self.commits += 1
         return outcomes, channels
+
+    def _connect_again(self) -> Connection:
+        connection = self._engine.connect()
+        try:
+            with connection.begin():
+                found = current_generation(connection)
+        except BaseException:
+            connection.close()
+            raise
+        if found != self._generation:
+            connection.close()
+            raise DatabaseTakenError("another Bulb has used the database meanwhile")
+        return connection
 
     def _run(self, connection: Connection, batch: list[Job]) -> list[Outcome]:
         outcomes: list[Outcome] = []
@@ -223,6 +242,6 @@ def _insert(connection: Connection, jobs: Sequence[Insert]) -> None:
 
 
 def _not_committed(error: Exception) -> NotCommittedError:
-    refusal = NotCommittedError(f"The database did not commit, nothing of this write is stored: {error}")
+    refusal = NotCommittedError(f"The database did not say that it has committed this write: {error}")
     refusal.__cause__ = error
     return refusal
