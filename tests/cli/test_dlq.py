@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from bulb.cli.dlq import moving
 from bulb.cli.dlq.owners import Owner
 from bulb.cli.dlq.routes import back, check_target, to
 from bulb.cli.main import main
@@ -476,3 +477,34 @@ def test_a_record_without_its_event_cannot_be_sent() -> None:
     send = back(message({**record, "requestPayload": [1]}), [])
     assert (send.arn, send.body) == (f"{LAMBDA}:f:live", "[1]")
     assert to(f"{SQS}:q", message({**record, "requestPayload": [1]})).body == "[1]"
+
+
+class Moving:
+    """A queue's move task: under way to `destination`, if at all, and at its end when it is looked at twice."""
+
+    def __init__(self, destination: str | None, *, is_under_way: bool) -> None:
+        self.started: list[dict[str, Any]] = []
+        self._looks = 0
+        task = {"ApproximateNumberOfMessagesMoved": 5, "ApproximateNumberOfMessagesToMove": 9}
+        self._task = {**task, **({} if destination is None else {"DestinationArn": destination})}
+        self._is_there = is_under_way
+
+    def start_message_move_task(self, **asked: Any) -> None:
+        self.started.append(asked)
+        self._is_there = True
+
+    def list_message_move_tasks(self, **asked: Any) -> dict[str, Any]:
+        self._looks += self._is_there
+        status = "RUNNING" if self._looks <= 1 else "COMPLETED"
+        return {"Results": [{**self._task, "Status": status}] if self._is_there else []}
+
+
+@pytest.mark.parametrize(
+    ("under_way", "wanted", "starts"),
+    [(None, None, 0), (f"{SQS}:t", f"{SQS}:t", 0), (None, f"{SQS}:t", 1), ("nothing", None, 1)],
+)
+def test_a_move_that_is_under_way_is_waited_for(under_way: str | None, wanted: str | None, starts: int) -> None:
+    """Whoever was interrupted, or lost the server meanwhile, asks again; another move is for the server to refuse."""
+    sqs = Moving(under_way if under_way != "nothing" else None, is_under_way=under_way != "nothing")
+    moved = moving.by_task({"sqs": sqs}, f"{SQS}:dead", wanted, "there", lambda moved, most: None)
+    assert (moved.to, len(sqs.started)) == ({"there": 5}, starts)

@@ -39,10 +39,12 @@ class Moved:
 def by_task(services: Services, queue: str, to: str | None, place: str, progress: Progress) -> Moved:
     """Have SQS move all messages of a queue, and wait for it. `place` is what to call where they go.
 
-    Raises BulbError when the task fails.
+    A task that does the same already is waited for: whoever was interrupted asks again. Raises BulbError when it fails.
     """
     sqs = services["sqs"]
-    sqs.start_message_move_task(SourceArn=queue, **({} if to is None else {"DestinationArn": to}))
+    last = sqs.list_message_move_tasks(SourceArn=queue, MaxResults=1)["Results"]
+    if not last or last[0]["Status"] != "RUNNING" or last[0].get("DestinationArn") != to:
+        sqs.start_message_move_task(SourceArn=queue, **({} if to is None else {"DestinationArn": to}))
     while True:
         (task,) = sqs.list_message_move_tasks(SourceArn=queue, MaxResults=1)["Results"]
         moved = task.get("ApproximateNumberOfMessagesMoved", 0)
