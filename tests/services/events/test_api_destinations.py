@@ -5,7 +5,7 @@ import json
 import socket
 import time
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -100,13 +100,6 @@ def test_what_a_connection_cannot_be_is_refused(room: Room) -> None:
     good = {"Name": name, "AuthorizationType": "API_KEY", "AuthParameters": KEY}
     refusal("NotImplementedException", create, **good, InvocationConnectivityParameters=private)
     refusal("NotImplementedException", create, **good, KmsKeyIdentifier="alias/a")
-    framing = {"HeaderParameters": [{"Key": "x-mine", "Value": "1"}, {"Key": "content-length", "Value": "1"}]}
-    for parameters in (
-        {**KEY, "InvocationHttpParameters": framing},
-        {"ApiKeyAuthParameters": {"ApiKeyName": "content-length", "ApiKeyValue": "1"}},
-    ):
-        message = refusal("ValidationException", create, **{**good, "AuthParameters": parameters})
-        assert message == "The header content-length cannot be set: EventBridge sets it."
     create(**good)
     assert refusal("ResourceAlreadyExistsException", create, **good) == f"Connection {name} already exists."
 
@@ -183,6 +176,51 @@ def test_a_request_has_what_target_and_connection_add(room: Room, endpoint: Endp
         "x-detail": "Ann",
     }
     assert {name: asked.headers.get(name) for name in expected} == expected
+
+
+def test_headers_that_eventbridge_takes_out_are_not_sent(room: Room, endpoint: Endpoint) -> None:
+    added = {
+        "HeaderParameters": [
+            {"Key": "user-agent", "Value": "mine"},
+            {"Key": "Content-Length", "Value": "1"},
+            {"Key": "content-type", "Value": "text/plain"},
+        ]
+    }
+    key = {"ApiKeyAuthParameters": {"ApiKeyName": "Range", "ApiKeyValue": "bytes=1-"}}
+    arn = destination(
+        room, f"{endpoint.url}/hook", connection(room, "API_KEY", {**key, "InvocationHttpParameters": added})
+    )
+    taken_out = ("Transfer-Encoding", "Host", "Cache-Control", "Origin", "If-Match", "Date", "Accept-Encoding", "Via")
+    bus = room.bus()
+    headers = dict.fromkeys((*taken_out, "Accept", "Cookie"), "mine")
+    room.rule(bus, {"Arn": arn, "HttpParameters": {"HeaderParameters": headers}})
+    event_id = room.put(bus)
+    asked = endpoint.wait_for(1)[0]
+    assert asked.json["id"] == event_id
+    assert dict(asked.headers.items()) == {
+        "host": urlsplit(endpoint.url).netloc,
+        "content-length": str(len(asked.body)),
+        "connection": "close",
+        "user-agent": "Amazon/EventBridge/ApiDestinations",
+        "range": "bytes=0-1048575",
+        "accept-encoding": "gzip,deflate",
+        "content-type": "text/plain",
+        "accept": "mine",
+        "cookie": "mine",
+    }
+
+
+def test_an_authorization_endpoint_gets_no_framing_that_is_configured(room: Room, endpoint: Endpoint) -> None:
+    endpoint.at["/token"] = [_token("first")]
+    parameters = oauth(endpoint)
+    parameters["OAuthParameters"]["OAuthHttpParameters"]["HeaderParameters"] = [
+        {"Key": "Content-Length", "Value": "1"},
+        {"Key": "Cache-Control", "Value": "no-store"},
+    ]
+    connection(room, "OAUTH_CLIENT_CREDENTIALS", parameters)
+    asked = endpoint.wait_for(1, "/token")[0]
+    assert asked.headers["content-length"] == str(len(asked.body))
+    assert asked.headers["cache-control"] == "no-store"
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"])

@@ -210,14 +210,6 @@ def test_targets_are_put_listed_and_found(room: Room) -> None:
         ),
         ("ValidationException", "RoleArn", {"Arn": QUEUE, "RoleArn": "me"}),
         (
-            "ValidationException",
-            "The header Transfer-Encoding cannot be set",
-            {
-                "Arn": f"arn:aws:events:us-east-1:{ACCOUNT}:api-destination/no/1",
-                "HttpParameters": {"HeaderParameters": {"x-mine": "a", "Transfer-Encoding": "chunked"}},
-            },
-        ),
-        (
             "ResourceNotFoundException",
             "An api-destination 'no' does not exist.",
             {"Arn": f"arn:aws:events:us-east-1:{ACCOUNT}:api-destination/no/1"},

@@ -6,7 +6,7 @@ the target's path values. Values that are JSON paths are taken from the event it
 
 import base64
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -21,15 +21,22 @@ from bulb.services.events.paths import MISSING, parse_path
 
 COURIER, REFUSING = "events-api", "events-refusing"
 _HEADERS = {
-    "Content-Type": "application/json; charset=utf-8",
     "User-Agent": "Amazon/EventBridge/ApiDestinations",
     "Range": "bytes=0-1048575",
     "Accept-Encoding": "gzip,deflate",
 }
+_TYPE = {"Content-Type": "application/json; charset=utf-8"}
 # What says where a message ends and who passes it on is the sender's own.
 _FRAMING = frozenset(
     {"connection", "content-length", "expect", "host", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
 )
+# EventBridge takes these out of requests. Source: its page of API destinations.
+_TAKEN_OUT = _FRAMING | {
+    *("a-im", "accept-charset", "accept-datetime", "accept-encoding", "cache-control", "content-encoding"),
+    *("content-md5", "date", "forwarded", "from", "http2-settings", "if-match", "if-modified-since", "if-none-match"),
+    *("if-range", "if-unmodified-since", "max-forwards", "origin", "pragma", "proxy-authorization", "range"),
+    *("referer", "user-agent", "via", "warning"),
+}
 _FORM = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8", "User-Agent": _HEADERS["User-Agent"]}
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
 # What may go away by itself; everything else below 500 is final. Source: EventBridge's page of API destinations.
@@ -48,11 +55,6 @@ class HttpRequest:
     body: bytes
 
 
-def unsendable_header(names: Iterable[str]) -> str | None:
-    """The first of these names of headers that nobody may set, None if they may all be set."""
-    return next((name for name in names if name.lower() in _FRAMING), None)
-
-
 def resolved(parameters: Mapping[str, Any], event: Mapping[str, Any]) -> dict[str, Any]:
     """A target's HttpParameters with the values of this event."""
     return {
@@ -67,9 +69,8 @@ def invocation(
 ) -> HttpRequest:
     """The request that hands a payload to an API destination."""
     added = connection.parameters.get("InvocationHttpParameters") or {}
-    headers = _merged(
-        _HEADERS, http.get("headers") or {}, _pairs(added, "HeaderParameters"), _authorization(connection)
-    )
+    given = (_TYPE, http.get("headers") or {}, _pairs(added, "HeaderParameters"), _authorization(connection))
+    headers = {**_HEADERS, **_merged(*given, without=_TAKEN_OUT)}
     query = {**(http.get("query") or {}), **_pairs(added, "QueryStringParameters")}
     url = _with_query(_filled(destination.endpoint, http.get("path") or ()), query)
     body = b"" if destination.method in _WITHOUT_BODY else _with_members(payload, _pairs(added, "BodyParameters"))
@@ -87,7 +88,7 @@ def token_request(connection: Connection) -> HttpRequest:
         **_pairs(added, "BodyParameters"),
     }
     query = _pairs(added, "QueryStringParameters")
-    headers = _merged(_FORM, _pairs(added, "HeaderParameters"))
+    headers = _merged(_FORM, _pairs(added, "HeaderParameters"), without=_FRAMING)
     method: str = oauth["HttpMethod"]
     if method in _WITHOUT_BODY:
         return HttpRequest(method, _with_query(oauth["AuthorizationEndpoint"], {**query, **form}), headers, b"")
@@ -142,12 +143,12 @@ def _authorization(connection: Connection) -> dict[str, str]:
     return {"Authorization": f"Bearer {connection.token}"}
 
 
-def _merged(*groups: Mapping[str, str]) -> dict[str, str]:
-    """Headers, those of later groups over those of earlier ones, whatever their case."""
+def _merged(*groups: Mapping[str, str], without: Set[str]) -> dict[str, str]:
+    """Headers, those of later groups over those of earlier ones, whatever their case, and none of some names."""
     headers: dict[str, tuple[str, str]] = {}
     for group in groups:
         headers |= {name.lower(): (name, value) for name, value in group.items()}
-    return dict(headers.values())
+    return dict(header for name, header in headers.items() if name not in without)
 
 
 def _plain(value: str) -> str:

@@ -1,6 +1,6 @@
 """What may be stored: patterns, schedules, targets, policies, limits. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -9,7 +9,7 @@ from bulb.core.errors import NotSupported
 from bulb.core.ids import ACCOUNT_ID
 from bulb.delivery.patterns import EVENTS, PatternError, compile_pattern
 from bulb.delivery.schedules import ExpressionError, parse_rule
-from bulb.services.events import errors, inputs, requests
+from bulb.services.events import errors, inputs
 from bulb.services.events.model import Archive, Rule, Tags, Target
 from bulb.services.events.names import BusName, RuleName, bus_of_arn
 
@@ -124,12 +124,6 @@ def is_endpoint(text: str) -> bool:
     return parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.username and not parts.fragment
 
 
-def check_headers(names: Iterable[str]) -> None:
-    """Raises ValidationException for a header that belongs to the request itself."""
-    if (name := requests.unsendable_header(names)) is not None:
-        raise errors.validation(f"The header {name} cannot be set: EventBridge sets it.")
-
-
 def merged_tags(tags: Tags, added: Sequence[Mapping[str, str]]) -> dict[str, str]:
     """Old and new tags. Raises ValidationException."""
     if any(tag["Key"].lower().startswith("aws:") for tag in added):
@@ -174,7 +168,6 @@ def _check_kind(arn: Arn, given: Mapping[str, Any]) -> None:
     is_api = arn.resource.startswith("api-destination/")
     if given.get("HttpParameters") and not is_api:
         raise errors.validation(f"Parameter(s) HttpParameters are not supported for target: {given['Id']}.")
-    check_headers((given.get("HttpParameters") or {}).get("HeaderParameters") or ())
     if arn.service == "events" and not is_api and any(member in given for member in inputs.MEMBERS):
         raise errors.validation(f"Modifying the input for target {given['Id']} is not supported.")
 

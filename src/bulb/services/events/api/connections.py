@@ -127,14 +127,6 @@ def _check_parameters(kind: str, parameters: Mapping[str, Any]) -> None:
     holder = parameters[_PARAMETERS[kind]]
     if secret not in (holder.get("ClientParameters") or {} if kind == "OAUTH_CLIENT_CREDENTIALS" else holder):
         raise errors.not_valid("AuthParameters", f"{secret} must be specified.")  # it was forgotten by deauthorizing
-    rules.check_headers(_headers(kind, parameters))
-
-
-def _headers(kind: str, parameters: Mapping[str, Any]) -> list[str]:
-    """The names of all headers that a connection adds to a request."""
-    holders = [parameters.get("InvocationHttpParameters"), parameters[_PARAMETERS[kind]].get("OAuthHttpParameters")]
-    added = [one["Key"] for each in holders for one in (each or {}).get("HeaderParameters") or () if "Key" in one]
-    return [*added, parameters[_PARAMETERS[kind]]["ApiKeyName"]] if kind == "API_KEY" else added
 
 
 def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
