@@ -1,4 +1,5 @@
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -14,6 +15,8 @@ def test_every_runtime_is_there_with_its_interpreter_or_the_way_to_get_it(tmp_pa
     assert (ruby["runs"], ruby["reason"]) == (False, "Bulb does not run ruby3.4 yet.")
     assert all(each["runs"] or each["how"] for each in listed.values())
     assert "python3.8" not in listed
+    families = [re.split(r"[0-9.]", name)[0] for name in listed]
+    assert families == sorted(families, key=families.index), "a family after the other"
 
 
 def test_the_table_says_how_to_get_what_is_missing() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from bulb import config
-from bulb.runtimes.catalogue import RUNTIMES, Runtime, State
+from bulb.runtimes.catalogue import CURRENT, Runtime
 from bulb.runtimes.interpreters import Interpreter, Interpreters, Missing
 
 
@@ -41,8 +41,7 @@ async def _look() -> list[Interpreter | Missing | Runtime]:
             home=around.home,
             pyenv_root=around.pyenv,
         )
-        wanted = (each for each in RUNTIMES.values() if each.state is not State.DEPRECATED and each.family != "custom")
-        return [each if each.family == "provided" else await interpreters.find(each) for each in wanted]
+        return [each if each.family == "provided" else await interpreters.find(each) for each in CURRENT]
 
 
 def _document(found: Interpreter | Missing | Runtime) -> dict[str, object]:

@@ -78,8 +78,16 @@ _ALL = (
     Runtime("custom", "custom", "", State.KNOWN),
 )
 RUNTIMES = {runtime.identifier: runtime for runtime in _ALL}
+_FAMILIES = list(dict.fromkeys(runtime.family for runtime in _ALL))
+# What functions can be created with, a family after the other, as people read them.
+CURRENT = tuple(
+    sorted(
+        (each for each in _ALL if each.state is not State.DEPRECATED and each.family != "custom"),
+        key=lambda each: _FAMILIES.index(each.family),
+    )
+)
 # Those that need an interpreter found on the machine; a function of an OS-only runtime brings its own program.
-RUNNABLE = tuple(runtime for runtime in _ALL if runtime.state is State.RUN and runtime.family != "provided")
+RUNNABLE = tuple(each for each in CURRENT if each.state is State.RUN and each.family != "provided")
 
 
 def runtime(identifier: str) -> Runtime | None:
