@@ -13,7 +13,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import create_engine, text
@@ -46,38 +45,33 @@ def _ordinary_user() -> pwd.struct_passwd | None:
 def server() -> Iterator[str]:
     """A running server. Yields the prefix of a URL that wants a database name in place of `{name}`."""
     user = _ordinary_user()
-    identity: dict[str, Any] = {} if user is None else {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
     folder = Path(tempfile.mkdtemp(prefix="bulb-postgresql-"))
-    data = folder / "data"
-
     if user is not None:
         os.chown(folder, user.pw_uid, user.pw_gid)
-    initdb = ("initdb", "-D", str(data), "-U", "bulb", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
+    url = "postgresql+psycopg://bulb@/{name}?host=" + quote(str(folder))
     try:
-        with (folder / "tests.log").open("ab") as log:
-            subprocess.run(initdb, check=True, stdout=log, stderr=log, cwd=folder, timeout=60, **identity)
-        url = "postgresql+psycopg://bulb@/{name}?host=" + quote(str(folder))
-        with _kept(folder, data, identity.get("user")):
-            until(lambda: _answers(url), "an answer of PostgreSQL", seconds=30)
+        with _kept(folder, -1 if user is None else user.pw_uid) as process:
+            until(lambda: process.poll() is not None or _answers(url), "an answer of PostgreSQL", seconds=90)
+            if process.poll() is not None:
+                raise RuntimeError((folder / "log").read_text(errors="replace"))
             yield url
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
-def _kept(folder: Path, data: Path, user: int | None) -> Iterator[None]:
-    """A server under a keeper, which ends it and removes the folder when this process lets go of it, or dies."""
+def _kept(folder: Path, user: int) -> Iterator["subprocess.Popen[bytes]"]:
+    """The keeper of a server: starts it, ends it when this process lets go or dies, and then removes its folder."""
+    data = str(folder / "data")
+    initdb = ("initdb", "-D", data, "-U", "bulb", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
     options = ("-k", str(folder), "-c", "listen_addresses=", "-c", "max_connections=40", "-c", "fsync=off")
-    command = [sys.executable, keeper.__file__, str(folder), str(-1 if user is None else user)]
+    command = (sys.executable, keeper.__file__, str(folder), str(user), *initdb, "--", "postgres", "-D", data, *options)
     with (
-        (folder / "server.log").open("ab") as log,
+        (folder / "log").open("ab") as log,
         # In a session of its own: what is sent to the run's process group is not meant for who cleans up after it.
-        subprocess.Popen(
-            [*command, "postgres", "-D", str(data), *options],
-            stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True,
-        ),
-    ):  # fmt: skip
-        yield
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True) as process,
+    ):
+        yield process
 
 
 def _answers(server: str) -> bool:
