@@ -57,6 +57,27 @@ def test_once_at_its_time_with_its_attributes(bulb: Running, scheduler: Any, sqs
     assert nothing_in(sqs, url)
 
 
+def test_a_time_that_is_past_already_fires_at_once_if_it_is_not_too_old(
+    bulb: Running, scheduler: Any, sqs: Any
+) -> None:
+    """Whoever computes a time and asks a little too late is not forgotten: AWS fires it as soon as it can."""
+    url, now = queue(sqs, "past"), int(bulb.clock.now())
+    short = {"RetryPolicy": {"MaximumEventAgeInSeconds": 3_600}}
+    for name, ago, policy in (("hour", 3_600, {}), ("old", 86_460, {}), ("short", 3_660, short)):
+        target = queue_target("past", Input=TIME, **policy)
+        schedule(scheduler, f"past-{name}", at(now - ago), target, ActionAfterCompletion="DELETE")
+    assert bodies(sqs, url, 1) == [{"at": shown(now - 3_600)}]
+    until(lambda: is_gone(scheduler, "past-hour"), "it is complete")
+    same = {"FlexibleTimeWindow": {"Mode": "OFF"}, "Target": queue_target("past", Input=TIME)}
+    moved = {"Name": "past-old", "ScheduleExpression": at(now - 120)}
+    scheduler.update_schedule(**moved, **same)
+    assert bodies(sqs, url, 1) == [{"at": shown(now - 120)}]
+    scheduler.update_schedule(**moved, **same, Description="It has fired.")
+    time.sleep(0.2)
+    assert nothing_in(sqs, url)
+    assert not is_gone(scheduler, "past-short")
+
+
 def test_a_rate_begins_at_once_and_goes_on(bulb: Running, scheduler: Any, sqs: Any) -> None:
     url = queue(sqs, "rate")
     schedule(scheduler, "rate", "rate(5 minutes)", queue_target("rate", Input=TIME))

@@ -13,8 +13,6 @@ from bulb.delivery.schedules import At, Rate, parse_schedule, time_zone
 from bulb.delivery.schedules import Schedule as Expression
 from bulb.services.scheduler.model import MAX_AGE_S, Definition
 
-# `at` a minute that is just now counts as now.
-_JUST_NOW_S = 60.0
 _UTC = ZoneInfo("UTC")
 
 
@@ -33,8 +31,12 @@ def expression(text: str) -> Expression:
 
 
 def first(definition: Definition, anchor: float, now: float) -> float | None:
-    """The first tick of a schedule that is enabled now; a rate without a start in the future ticks at once."""
-    return following(definition, anchor, now - (_JUST_NOW_S if is_once(definition.expression) else 0.0), including=True)
+    """The first tick of a schedule that is enabled now; a rate without a start in the future ticks at once.
+
+    A time that is past already is one that was missed: it fires at once if it is not too old.
+    """
+    missed = max_age(definition) if is_once(definition.expression) else 0
+    return following(definition, anchor, now - missed, including=True)
 
 
 def following(definition: Definition, anchor: float, after: float, *, including: bool = False) -> float | None:
