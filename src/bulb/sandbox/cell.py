@@ -4,6 +4,7 @@
 sandbox, used from the event loop.
 """
 
+import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,11 @@ class Order:
 
     fields: dict[str, Any]
     descriptors: list[tuple[str, int]] = field(default_factory=list)
+
+    def close(self) -> None:
+        """It is not sent."""
+        for _, fd in self.descriptors:
+            os.close(fd)
 
 
 class Cell(Protocol):

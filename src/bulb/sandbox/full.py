@@ -72,12 +72,25 @@ class FullCell:
             cell._network = await workshop.networks.take()
             await making
         except BaseException:
+            cell._abandon()
             workshop.identities.give_back(cell.uid)
             if cell._network is not None:
                 cell._network.discard()
                 workshop.networks.released(cell._network)
             raise
         return cell
+
+    def _abandon(self) -> None:
+        """Nobody waits any more for what the mount thread makes: let it take that away again once it has."""
+        self._workshop.mounts.thread.submit(self._unmake)
+
+    def _unmake(self) -> None:
+        """On the mount thread. Nothing where nothing was made."""
+        if self._opened:
+            for _, fd in self._opened:
+                os.close(fd)
+            self._tmp.close()
+            self._group.remove()
 
     def _make(self) -> None:
         """On the mount thread. Makes all or nothing."""

@@ -75,6 +75,8 @@ class Sandbox:
         self._parent: Parent
         self._generation = 0
         self._process: _Process
+        # The present process is to end, or never to be.
+        self._is_killed = False
         self._closed = False
         self._when_closed: Callable[[str], object] | None = None
 
@@ -109,29 +111,48 @@ class Sandbox:
 
     async def _spawn(self, snapshot: socket.socket | None = None) -> None:
         self._parent = await self._parent_of(self.image)
-        self.exited = asyncio.get_running_loop().create_future()
+        if self._closed:
+            raise SandboxError(f"sandbox {self.id} is closed")
+        self.exited = self.runtime_exited = asyncio.get_running_loop().create_future()
         self.pid = 0
+        self._is_killed = False
         self.cell.begin_init()
-        order = await self.cell.order()
-        self.api, theirs = socket.socketpair()
-        self.api.setblocking(False)
-        self.log, written = os.pipe2(os.O_CLOEXEC)
-        os.set_blocking(self.log, False)
-        order.descriptors += [("api", theirs.detach()), ("log", written)]
-        if snapshot is not None:
-            order.descriptors.append(("snapshot", snapshot.detach()))
-        self.runtime_exited = self.exited
-        if self._supervised:
-            self._add_supervisor(order)
-        self._generation += 1
-        makes_listeners = bool(order.fields["ports"])
-        self._process = _Process(self, self._births, makes_listeners)
-        # Given back when the process is born, so that a burst does not bury the zygote.
-        await self._births.acquire()
-        self._parent.spawn(f"{self.id}.{self._generation}", order, self._process)
-        if makes_listeners:
+        try:
+            await self._ask_for_process(snapshot)
+        except BaseException:
+            # Nobody else would say that there is none.
+            for exited in (self.exited, self.runtime_exited):
+                if not exited.done():
+                    exited.set_result(Exit(None, signal.SIGKILL))
+            raise
+        if self._process.makes_listeners:
             await self._process.complete.wait()
         self.runtime_listener, self.endpoint_listener = self.cell.listeners()
+
+    async def _ask_for_process(self, snapshot: socket.socket | None) -> None:
+        order = await self.cell.order()
+        with contextlib.ExitStack() as undo:
+            undo.callback(order.close)
+            self.api, theirs = socket.socketpair()
+            self.api.setblocking(False)
+            self.log, written = os.pipe2(os.O_CLOEXEC)
+            os.set_blocking(self.log, False)
+            order.descriptors += [("api", theirs.detach()), ("log", written)]
+            undo.callback(self._let_go)
+            if snapshot is not None:
+                order.descriptors.append(("snapshot", snapshot.detach()))
+            if self._supervised:
+                self._add_supervisor(order)
+            # Given back when the process is born, so that a burst does not bury the zygote.
+            await self._births.acquire()
+            undo.callback(self._births.release)
+            self._parent = await self._parent_of(self.image)  # the one it had may have ended while it waited
+            if self._is_killed or self._closed:
+                raise SandboxError(f"sandbox {self.id} was killed before its process was born")
+            undo.pop_all()
+        self._generation += 1
+        self._process = _Process(self, self._births, makes_listeners=bool(order.fields["ports"]))
+        self._parent.spawn(f"{self.id}.{self._generation}", order, self._process)
 
     def _add_supervisor(self, order: Order) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -269,7 +290,8 @@ class Sandbox:
         return await asyncio.shield(self.exited)
 
     def kill_now(self) -> None:
-        """Ask for the end of everything inside, without waiting."""
+        """Ask for the end of everything inside, without waiting. What is not born yet never will be."""
+        self._is_killed = True
         with contextlib.suppress(OSError):
             self.cell.lift_share()
         self._signal(signal.SIGKILL)
@@ -282,6 +304,8 @@ class Sandbox:
     async def restart(self) -> None:
         """Kill everything inside and start a fresh process in the same cell: /tmp keeps its files."""
         await self.kill()
+        if self._closed:
+            raise SandboxError(f"sandbox {self.id} is closed")
         self._let_go()
         try:
             await self._spawn()
@@ -331,13 +355,13 @@ class _Process:
         self._exited = sandbox.exited
         self.failure: str | None = None
         self.complete = asyncio.Event()
-        self._makes_listeners = makes_listeners
+        self.makes_listeners = makes_listeners
 
     def born(self, pid: int) -> None:
         self._sandbox.pid = pid
         self._sandbox.cell.watch(pid)
         self.release()
-        if not self._makes_listeners:
+        if not self.makes_listeners:
             self.complete.set()
 
     def listening(self, runtime: socket.socket, endpoint: socket.socket) -> None:

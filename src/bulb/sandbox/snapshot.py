@@ -45,7 +45,11 @@ class RestoredCell(FullCell):
     ) -> "RestoredCell":
         """Make group and /tmp. Raises OSError, leaving nothing."""
         cell = cls(workshop, name, limits, template, kill)
-        await asyncio.get_running_loop().run_in_executor(workshop.mounts.thread, cell._make)
+        try:
+            await asyncio.get_running_loop().run_in_executor(workshop.mounts.thread, cell._make)
+        except BaseException:
+            cell._abandon()
+            raise
         return cell
 
     async def order(self) -> Order:

@@ -118,6 +118,8 @@ class ZygoteClient:
         message = {"do": "spawn", "id": name, **order.fields, "fds": [use for use, _ in order.descriptors]}
         self._processes[name] = process
         self._send(message, [fd for _, fd in order.descriptors])
+        if not self.alive:
+            self._end_all()
 
     def signal(self, name: str, number: int) -> None:
         """Send a signal to the process `name`, if it still exists."""
@@ -140,13 +142,19 @@ class ZygoteClient:
             except BlockingIOError:
                 self._loop.add_writer(self._control.fileno(), self._flush)
                 return
-            except OSError:
-                pass  # its end is told by the reader
+            except OSError as error:
+                self._not_sent(first.message, error)
             self._outgoing.popleft()
             for fd in first.descriptors:
                 os.close(fd)
         if self.alive:
             self._loop.remove_writer(self._control.fileno())
+
+    def _not_sent(self, message: wire.Message, error: OSError) -> None:
+        """It is dead, which the reader will tell; or the kernel takes no more: then nobody else ends the process."""
+        if message.get("do") == "spawn" and (process := self._processes.pop(message["id"], None)):
+            process.failed(f"the zygote of {self.image.name} could not be told: {error}")
+            process.ended(Exit(status=None, signal=9))
 
     def _read(self) -> None:
         while self.alive:
@@ -194,10 +202,13 @@ class ZygoteClient:
         self._loop.remove_writer(self._control.fileno())
         self._control.close()
         self._flush()
-        for process in list(self._processes.values()):
+        self._end_all()
+
+    def _end_all(self) -> None:
+        processes, self._processes = self._processes, {}
+        for process in processes.values():
             process.failed(f"the zygote of {self.image.name} died")
             process.ended(Exit(status=None, signal=9))
-        self._processes.clear()
 
     async def _listen_to_stderr(self) -> None:
         """Nothing should be said there; what is, is logged, and is the reason when it never got ready."""
