@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Coroutine
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 from bulb.core.clock import SystemClock
@@ -12,6 +13,7 @@ from bulb.environments.factory import EnvironmentFactory
 from bulb.environments.model import FunctionSpec
 from bulb.environments.pool import EnvironmentPool, Settings
 from bulb.environments.states import State
+from bulb.sandbox.model import SandboxError
 
 REF = FunctionRef("000000000000", "us-east-1", "f", "1")
 OLD = FunctionSpec(REF, "old", "python3.11", "m.h", "role", Path("/"), 128, 512, 3, "x86_64", "/aws/lambda/f")
@@ -37,6 +39,9 @@ class Stand:
 
     async def end(self, reason: str) -> None:
         self.ended = reason
+
+    async def finish(self) -> None:
+        raise OSError(19, "its group is gone")
 
 
 class Stands:
@@ -94,5 +99,53 @@ def test_a_change_ends_those_of_other_revisions_and_leaves_those_of_its_own() ->
         assert pool.take_idle(NEW) is None
         await pool.close()
         assert cast("Stand", old).ended == "update"
+
+    told(story())
+
+
+def test_an_environment_that_cannot_be_finished_takes_nobody_room() -> None:
+    async def story() -> None:
+        stands = Stands()
+        stands.gate.set()
+        pool = pool_of(stands)
+        environment = await pool.create(NEW)
+        cast("Stand", environment).state = State.FINISHING
+        pool.release(environment)
+        await asyncio.gather(*pool._chores, return_exceptions=True)
+        assert len(pool) == 0
+        await pool.close()
+        assert cast("Stand", environment).ended == "failure"
+
+    told(story())
+
+
+def test_a_blank_that_ends_in_the_instant_it_is_claimed_is_nobodys_trouble() -> None:
+    """Another sandbox is made in its stead, and nothing of the blank is left."""
+
+    class Blank:
+        closed = False
+
+        async def claim(self, *_: object) -> None:
+            raise SandboxError("it is gone")
+
+        async def close(self) -> None:
+            self.closed = True
+
+    async def story() -> None:
+        blank, made = Blank(), object()
+
+        async def start(*_: object, **__: object) -> object:
+            return made
+
+        async def image(_: object) -> object:
+            return SimpleNamespace(supervised=False, name="python")
+
+        nothing: Any = None
+        sandboxes: Any = SimpleNamespace(start=start)
+        materials: Any = SimpleNamespace(image=image)
+        stock: Any = SimpleNamespace(take=lambda _: blank, keep=lambda _: None)
+        factory = EnvironmentFactory(sandboxes, materials, stock, *(nothing,) * 5)
+        assert await factory._sandbox(NEW, nothing, has_extensions=False) is made
+        assert blank.closed
 
     told(story())

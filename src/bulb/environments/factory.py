@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from dataclasses import dataclass
 
 from bulb.core.clock import Clock
@@ -16,7 +17,9 @@ from bulb.environments.snapshots import Snapshots
 from bulb.environments.starting import Starter
 from bulb.environments.stock import Stock
 from bulb.sandbox.host import Sandbox, SandboxHost
-from bulb.sandbox.model import Code
+from bulb.sandbox.model import Code, SandboxError
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,15 @@ class EnvironmentFactory:
         image = await self.materials.image(spec)
         supervised = image.supervised or spec.wrapper is not None or has_extensions
         if supervised == image.supervised and (blank := self.stock.take(image)) is not None:
-            await blank.claim(limits(spec), code)
-            return blank
+            try:
+                await blank.claim(limits(spec), code)
+            except SandboxError as error:  # it ended in this instant, which is no reason to refuse anybody
+                _log.warning("a blank environment of %s could not be claimed: %s", image.name, error)
+                await blank.close()
+            except BaseException:
+                await blank.close()
+                raise
+            else:
+                return blank
         self.stock.keep(image)
         return await self.sandboxes.start(image, limits(spec), code, supervised=supervised)

@@ -123,7 +123,10 @@ class EnvironmentPool:
         """The caller is done with it. Its lease ends when its handler does."""
         if environment.state is State.FINISHING:
             self._do(self._release_finished(environment))
-            return
+        else:
+            self._take_back(environment)
+
+    def _take_back(self, environment: Environment) -> None:
         environment.end_lease()
         if (keeper := self._kept.get(environment)) is not None:
             keeper.take_back(environment)
@@ -131,7 +134,7 @@ class EnvironmentPool:
             self._alive.discard(environment)
         elif environment.retired:
             self.end(environment, "update")
-        elif environment.state in (State.BUSY, State.INIT):
+        elif environment.state in (State.BUSY, State.INIT, State.FINISHING):
             self.end(environment, "failure")
         elif self.is_old(environment):
             self.end(environment, "idle")
@@ -157,10 +160,8 @@ class EnvironmentPool:
         """Its caller has the answer; it is of use to others only when its handler has really ended."""
         try:
             await environment.finish()
-        except BaseException:
-            environment.end_lease()
-            raise
-        self.release(environment)
+        finally:
+            self._take_back(environment)
 
     def expect(self, spec: FunctionSpec) -> None:
         """Environments of `spec` may be wanted soon: have its interpreter found and started meanwhile."""
