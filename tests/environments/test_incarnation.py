@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import time
 from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
@@ -22,6 +23,7 @@ from bulb.environments.model import Event, Reply
 from bulb.environments.overtime import Overtime
 from bulb.environments.runtime_api import RuntimeSession, Work
 from bulb.http.message import BufferedBody, Request
+from bulb.http.server import HttpConnection
 from bulb.sandbox.host import SupervisedProcess
 from bulb.sandbox.model import Exit
 
@@ -217,3 +219,64 @@ def test_the_moment_to_read_is_given_once() -> None:
     assert deadline.left() > 0
     time.sleep(0.03)
     assert deadline.left() == 0
+
+
+NEXT = b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: r\r\n\r\n"
+ANSWER = b"POST /2018-06-01/runtime/invocation/r/response HTTP/1.1\r\nHost: r\r\nContent-Length: 1\r\n\r\n1"
+
+
+async def _until(is_so: Callable[[], bool]) -> None:
+    while not is_so():  # noqa: ASYNC110 - nobody tells
+        await asyncio.sleep(0.001)
+
+
+async def _asking(parts: Parts) -> tuple[asyncio.StreamReader, asyncio.StreamWriter, HttpConnection]:
+    """A client of port 9001 that waits for an event."""
+    loop = asyncio.get_running_loop()
+    ours, theirs = socket.socketpair()
+    _, connection = await loop.connect_accepted_socket(parts.incarnation._api_connection, ours)
+    reader, writer = await asyncio.open_unix_connection(sock=theirs)
+    waited_for = parts.session._waiting
+    writer.write(NEXT)
+    await _until(lambda: parts.session._waiting is not waited_for)
+    return reader, writer, connection
+
+
+def test_an_event_handed_to_a_client_that_has_hung_up_is_for_the_next_that_asks() -> None:
+    """A runtime's client may give up a request that takes long, and ask again."""
+
+    async def runtime() -> Reply:
+        parts = Parts()
+        _, gone, connection = await _asking(parts)
+        gone.close()
+        await _until(lambda: connection._ended)
+        work = parts.session.give(EVENT, 1)
+        await asyncio.sleep(0.01)
+        ours, theirs = socket.socketpair()
+        await asyncio.get_running_loop().connect_accepted_socket(parts.incarnation._api_connection, ours)
+        reader, writer = await asyncio.open_unix_connection(sock=theirs)
+        writer.write(NEXT + ANSWER)
+        assert b"aws-request-id: r\r\n" in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)
+        reply = await asyncio.wait_for(work.done, 20)
+        writer.close()
+        return reply
+
+    assert run(runtime()) == Reply(b"1")
+
+
+def test_one_that_has_only_finished_sending_reads_it_and_it_is_handed_out_once() -> None:
+    async def runtime() -> bool:
+        parts = Parts()
+        reader, half, connection = await _asking(parts)
+        half.write_eof()
+        await _until(lambda: connection._ended)
+        work = parts.session.give(EVENT, 1)
+        assert b"aws-request-id: r\r\n" in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)
+        work.done.set_result(Reply(b"1"))
+        _, again, _ = await _asking(parts)
+        waits = parts.session.is_waiting
+        half.close()
+        again.close()
+        return waits
+
+    assert run(runtime())

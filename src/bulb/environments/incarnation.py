@@ -16,7 +16,7 @@ from bulb.environments.extensions import Extensions
 from bulb.environments.log_pipe import LogPipe
 from bulb.environments.model import Reply
 from bulb.environments.ports import EnvironmentLog
-from bulb.environments.runtime_api import MAX_BODY, InitFailure, RuntimeSession, Work
+from bulb.environments.runtime_api import MAX_BODY, NEXT, InitFailure, RuntimeSession, Work
 from bulb.http.message import Handler, Request, Response
 from bulb.http.server import HttpConnection, HttpLimits
 from bulb.sandbox.host import Sandbox
@@ -102,7 +102,10 @@ class Incarnation:
         """Whatever is asked on port 9001: the Runtime API, or one of the extensions' own."""
         if request.path == CREDENTIALS_PATH and self._credentials is not None:
             return await self._credentials(request)
-        return await self.extensions.handle(request) or await self.session.handle(request)
+        response = await self.extensions.handle(request) or await self.session.handle(request)
+        if request.path == NEXT and request.has_left():
+            self.session.undelivered()
+        return response
 
     def _endpoint_connection(self) -> HttpConnection:
         return HttpConnection(self._endpoint, _ENDPOINT_LIMITS, self._endpoint_connections)

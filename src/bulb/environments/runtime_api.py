@@ -23,7 +23,7 @@ from bulb.environments.model import Event, Reply
 from bulb.http.message import Request, Response
 
 PREFIX = "/2018-06-01/runtime/"
-_NEXT = PREFIX + "invocation/next"
+NEXT = PREFIX + "invocation/next"
 _INIT_ERROR = PREFIX + "init/error"
 _RESTORE_NEXT = PREFIX + "restore/next"
 _RESTORE_ERROR = PREFIX + "restore/error"
@@ -93,6 +93,10 @@ class RuntimeSession:
         self._work = work
         return work
 
+    def undelivered(self) -> None:
+        """Whoever was just handed the event had hung up: if the runtime asks again before it answers, it gets it."""
+        self._queued = self._work
+
     @property
     def is_waiting(self) -> bool:
         """The process has asked for an event and has not got one."""
@@ -118,7 +122,7 @@ class RuntimeSession:
     async def handle(self, request: Request) -> Response:
         """Answer one Runtime API request."""
         path = request.path
-        if path == _NEXT and request.method == "GET":
+        if path == NEXT and request.method == "GET":
             return await self._next()
         if path == _RESTORE_NEXT and request.method == "GET":
             return await self._restore_next()
@@ -138,7 +142,7 @@ class RuntimeSession:
         if not self.ready.done():
             self.ready.set_result(None)
         work, self._queued = self._queued, None
-        if work is None:
+        if work is None or work.done.done():
             # A client that gave up and asks again takes the place of its earlier request.
             self._waiting = self._loop.create_future()
             if self._asking is not None and not self._asking.done():

@@ -74,6 +74,18 @@ class Request:
     scheme: str = "http"
     leaving: Leaving | None = None
 
+    def has_left(self) -> bool:
+        """Whether the client has hung up, or has at least finished sending: nobody may read the response."""
+        left = False
+
+        def tell() -> None:
+            nonlocal left
+            left = True
+
+        if self.leaving is not None:
+            self.leaving(tell)()
+        return left
+
 
 ResponseBody = bytes | AsyncIterator[bytes]
 
