@@ -169,6 +169,7 @@ def test_queues_are_listed_by_prefix_and_in_pages(sqs: Any, make: Make) -> None:
     found = [page["QueueUrls"] for page in pages]
     assert [len(page) for page in found] == [2, 2, 1]
     assert sorted(url for page in found for url in page) == urls
+    assert "QueueUrls" not in sqs.list_queues(QueueNamePrefix="listed-by-nobody")
     assert refused(sqs.list_queues, MaxResults=1001)[0] == "InvalidParameterValue"
     assert refused(sqs.list_queues, MaxResults=1, NextToken="é")[0] == "InvalidParameterValue"
 

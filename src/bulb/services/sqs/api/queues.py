@@ -49,7 +49,10 @@ class QueueOperations(Operations):
         return {"QueueUrl": url_of(call, self._permitted(call, queue))}
 
     async def list_queues(self, call: Call) -> Answer:
-        """ListQueues, by name. Without MaxResults at most a thousand, and no token."""
+        """ListQueues, by name. Without MaxResults at most a thousand, and no token.
+
+        Where there are none the answer has no `QueueUrls` at all: programs ask `"QueueUrls" in answer`.
+        """
         prefix = call.params.get("QueueNamePrefix") or ""
         found = sorted(
             (
@@ -59,7 +62,8 @@ class QueueOperations(Operations):
             ),
             key=lambda queue: queue.key.name,
         )
-        return paging.page(call, "QueueUrls", [(queue.key.name, url_of(call, queue)) for queue in found])
+        answer = paging.page(call, "QueueUrls", [(queue.key.name, url_of(call, queue)) for queue in found])
+        return answer if answer["QueueUrls"] else {}
 
     async def list_dead_letter_source_queues(self, call: Call) -> Answer:
         """ListDeadLetterSourceQueues."""
