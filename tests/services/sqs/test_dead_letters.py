@@ -367,6 +367,20 @@ def test_redrives_that_cannot_be(sqs: Any, make: Make) -> None:
     assert sqs.list_message_move_tasks(SourceArn=arn_of(letters)).get("Results", []) == []
 
 
+def test_a_redrive_knows_only_queues_of_its_region(served: Served, sqs: Any, make: Make) -> None:
+    """Each region's endpoint answers for itself, whatever an ARN says."""
+    _, letters = pair(make)
+    afar = served.client(region="eu-west-1")
+    there = name_of(afar.create_queue(QueueName="afar")["QueueUrl"])
+    target = f"arn:aws:sqs:eu-west-1:000000000000:{there}"
+    for call, asked in (
+        (afar.start_message_move_task, {}),
+        (afar.list_message_move_tasks, {}),
+        (sqs.start_message_move_task, {"DestinationArn": target}),
+    ):
+        assert refused(call, SourceArn=arn_of(letters), **asked)[0] == "ResourceNotFoundException"
+
+
 def test_a_redrive_goes_on_after_a_restart(tmp_path: Path) -> None:
     clock = MovableClock()
     source, letters = QueueKey("0", "r", "source"), QueueKey("0", "r", "letters")

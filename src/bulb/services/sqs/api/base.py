@@ -33,13 +33,13 @@ class Operations:
         return self._permitted(call, queue)
 
     def _queue_of_arn(self, call: Call, arn: str, parameter: str) -> Queue:
-        """The queue of an ARN. Raises ResourceNotFoundException, InvalidParameterValue and AccessDenied."""
+        """The region's queue of an ARN. Raises ResourceNotFoundException, InvalidParameterValue and AccessDenied."""
         if key_of_arn(arn) is None:
             raise errors.invalid_plainly(
                 f"You must use this format to specify the {parameter}: arn:aws:sqs:<region>:<account-id>:<queue-name>"
             )
         queue = self._store.queues.named(arn)
-        if queue is None:
+        if queue is None or queue.key.region != call.region:
             message = f"The resource that you specified for the {parameter} parameter doesn't exist."
             raise AwsError("ResourceNotFoundException", message, status=404)
         return self._permitted(call, queue)
