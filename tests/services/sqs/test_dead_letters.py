@@ -341,6 +341,83 @@ def test_a_redrive_ends_with_what_was_there_at_its_start(served: Served, sqs: An
     assert counts(sqs, letters)[0] >= 1
 
 
+def test_a_redrive_waits_for_what_is_in_flight(served: Served, sqs: Any, make: Make) -> None:
+    """Also where it is deleted instead of coming back."""
+    url, letters = pair(make)
+    buried(sqs, url, "1", "2", "3")
+    held = received(sqs, letters, 2, VisibilityTimeout=600)
+    assert len(held) == 2
+    sqs.start_message_move_task(SourceArn=arn_of(letters))
+    until(lambda: counts(sqs, url)[0] == 1, "the one that is visible")
+    served.clock.advance(2)
+    time.sleep(0.1)
+    (task,) = sqs.list_message_move_tasks(SourceArn=arn_of(letters))["Results"]
+    assert (task["Status"], task["ApproximateNumberOfMessagesToMove"]) == ("RUNNING", 3)
+    sqs.change_message_visibility(QueueUrl=letters, ReceiptHandle=held[0]["ReceiptHandle"], VisibilityTimeout=0)
+    until(lambda: served.clock.advance(1.1) or counts(sqs, url)[0] == 2, "the one that was given back")
+    assert _ended(sqs, letters) is None
+    sqs.delete_message(QueueUrl=letters, ReceiptHandle=held[1]["ReceiptHandle"])
+    task = until(lambda: served.clock.advance(1.1) or _ended(sqs, letters), "the redrive")
+    assert (task["Status"], task["ApproximateNumberOfMessagesMoved"]) == ("COMPLETED", 2)
+    assert (counts(sqs, url), counts(sqs, letters)) == ((2, 0, 0), (0, 0, 0))
+
+
+def _sent_in_order(sqs: Any, url: str, word: str, group: str, deduplication_id: str) -> Any:
+    given = {"MessageGroupId": group, "MessageDeduplicationId": deduplication_id}
+    return sqs.send_message(QueueUrl=url, MessageBody=word, **given)
+
+
+def test_a_redrive_in_order_waits_for_the_first_of_a_group(served: Served, sqs: Any, make: Make) -> None:
+    """Others of other groups go on. The old names are the deduplication ids of the new messages."""
+    _, letters = pair(make, fifo=True)
+    there = make(fifo=True)
+    names = {"a0": _sent_in_order(sqs, letters, "a0", "a", "0")["MessageId"]}
+    (held,) = received(sqs, letters, VisibilityTimeout=600)
+    for word in ("a1", "b0"):
+        names[word] = _sent_in_order(sqs, letters, word, word[0], word)["MessageId"]
+    sqs.start_message_move_task(SourceArn=arn_of(letters), DestinationArn=arn_of(there))
+    until(lambda: counts(sqs, there)[0] == 1, "the other group's")
+    served.clock.advance(2)
+    time.sleep(0.1)
+    found = received(sqs, there, AttributeNames=["All"])
+    assert [message["Body"] for message in found] == ["b0"]
+    sqs.change_message_visibility(QueueUrl=letters, ReceiptHandle=held["ReceiptHandle"], VisibilityTimeout=0)
+    until(lambda: served.clock.advance(1.1) or _ended(sqs, letters), "the redrive")
+    found += received(sqs, there, AttributeNames=["All"])
+    assert [message["Body"] for message in found] == ["b0", "a0", "a1"]
+    for message in found:
+        old, told = names[message["Body"]], message["Attributes"]
+        assert (told["MessageDeduplicationId"], message["MessageId"] == old) == (old, False)
+        sqs.delete_message(QueueUrl=there, ReceiptHandle=message["ReceiptHandle"])
+        twin = _sent_in_order(sqs, there, "twin", told["MessageGroupId"], old)
+        assert (twin["MessageId"], twin["SequenceNumber"]) == (message["MessageId"], told["SequenceNumber"])
+    assert bodies(sqs, there) == []
+
+
+@pytest.mark.parametrize(("scope", "moved"), [("queue", 0), ("messageGroup", 1)])
+def test_a_redrive_does_not_bring_twins(sqs: Any, make: Make, scope: str, moved: int) -> None:
+    """What is one of a message that came lately goes, and is not counted."""
+    _, letters = pair(make, fifo=True)
+    there = make(fifo=True, DeduplicationScope=scope)
+    name = _sent_in_order(sqs, letters, "late", "a", "0")["MessageId"]
+    _sent_in_order(sqs, there, "early", "b", name)
+    sqs.start_message_move_task(SourceArn=arn_of(letters), DestinationArn=arn_of(there))
+    task = finished(sqs, letters)
+    assert (task["Status"], task["ApproximateNumberOfMessagesMoved"]) == ("COMPLETED", moved)
+    assert sorted(bodies(sqs, there)) == ["early", "late"][: moved + 1]
+    assert counts(sqs, letters) == (0, 0, 0)
+
+
+def test_what_is_sent_under_the_name_of_a_dead_letter_is_its_twin(sqs: Any, make: Make) -> None:
+    url, letters = pair(make, 1, fifo=True)
+    buried(sqs, url, "dead")
+    (dead,) = received(sqs, letters, AttributeNames=["All"])
+    sqs.delete_message(QueueUrl=letters, ReceiptHandle=dead["ReceiptHandle"])
+    twin = _sent_in_order(sqs, letters, "twin", "g", dead["MessageId"])
+    assert (twin["MessageId"], twin["SequenceNumber"]) == (dead["MessageId"], dead["Attributes"]["SequenceNumber"])
+    assert bodies(sqs, letters) == []
+
+
 def _ended(sqs: Any, letters: str) -> Any:
     (task,) = sqs.list_message_move_tasks(SourceArn=arn_of(letters))["Results"]
     return task if task["Status"] != "RUNNING" else None

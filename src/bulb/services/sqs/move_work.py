@@ -6,9 +6,10 @@ import logging
 from bulb.core.clock import Clock
 from bulb.services.sqs.model import MoveTask
 from bulb.services.sqs.store import SqsStore
+from bulb.services.sqs.store.tasks import Step
 
 BATCH = 200
-_RETRY_S = 1.0
+_PAUSE_S = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -39,14 +40,15 @@ class MoveWork:
         await asyncio.gather(*self._running, return_exceptions=True)
 
     async def _run(self, task: MoveTask) -> None:
-        """With a rate, a second's worth each second."""
+        """With a rate, a second's worth each second. What is in flight is waited for, as long as a redrive may last."""
         limit = BATCH if task.rate is None else task.rate
         while True:
             try:
-                if not await self._store.tasks.step(task.id, limit, self._clock.now()):
-                    return
+                step = await self._store.tasks.step(task.id, limit, self._clock.now())
             except Exception:
                 _log.exception("the redrive of %s failed; trying again", task.source_arn)
-                await self._clock.sleep(_RETRY_S)
-            if task.rate is not None:
-                await self._clock.sleep(1.0)
+                step = Step.WAITS
+            if step is Step.OVER:
+                return
+            if step is Step.WAITS or task.rate is not None:
+                await self._clock.sleep(_PAUSE_S)

@@ -6,10 +6,10 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, update
 
 from bulb.core.ids import request_id
-from bulb.services.sqs.model import Queue, StoredMessage
-from bulb.services.sqs.store import groups
+from bulb.services.sqs.model import Queue, Sent, StoredMessage
+from bulb.services.sqs.store import groups, twins
 from bulb.services.sqs.store.numbers import Numbers
-from bulb.services.sqs.store.rows import m
+from bulb.services.sqs.store.rows import m, remove
 from bulb.storage import signals
 from bulb.storage.schema.sqs import messages
 
@@ -42,7 +42,8 @@ def bury(
 ) -> None:
     """Move messages that were received too often, and by `times` fewer than is written.
 
-    Their age goes on, but in a FIFO queue, where it begins anew, and where a message's id is its deduplication id.
+    Their age goes on, but in a FIFO queue, where it begins anew, and where a message's id is its deduplication id: what
+    is sent there under it is its twin.
 
     The moved are the last in their groups there, whatever their age, and visible at once.
     """
@@ -63,6 +64,12 @@ def bury(
     connection.execute(_MOVE, moved)
     if target.is_fifo:
         groups.joined(connection, target.id, {message.lane: now for message in found if message.lane is not None})
+        came = {
+            twins.place(target, message.lane, message.message_id): Sent(message.message_id, row["number"])
+            for message, row in zip(found, moved, strict=True)
+        }
+        known = twins.find(connection, target, came.keys(), now)
+        twins.remember(connection, target, {place: came[place] for place in came.keys() - known.keys()}, now)
     signals.notify(connection, target.channel)
 
 
@@ -81,14 +88,19 @@ _RETURN = (
         received_elsewhere=0,
         first_received_at=None,
         source_arn=None,
+        deduplication_id=bindparam("deduplication"),
     )
 )
 
 
 def give_back(
     connection: Connection, numbers: Numbers, found: Sequence[tuple[StoredMessage, Queue]], source: Queue, now: float
-) -> None:
-    """Move messages of a dead-letter queue to other queues, where they are new messages under new names."""
+) -> int:
+    """Move messages of a dead-letter queue to other queues, where they are new messages under new names; how many.
+
+    In a FIFO queue the old name is the deduplication id. What is a twin there of something that came before goes.
+    """
+    taken = _without_twins(connection, found, now) if source.is_fifo else found
     moved: list[dict[str, Any]] = [
         {
             "message": message.id,
@@ -97,15 +109,33 @@ def give_back(
             "name": request_id(),
             "at": now + target.delay_s,
             "now": now,
+            "deduplication": message.message_id if target.is_fifo else None,
         }
-        for message, target in found
+        for message, target in taken
     ]
-    connection.execute(_RETURN, moved)
+    if moved:
+        connection.execute(_RETURN, moved)
     if source.is_fifo:
         groups.review(connection, source.id, [one.lane for one, _ in found if one.lane is not None])
-        for message, target in found:
-            if message.lane is not None:
-                groups.joined(connection, target.id, {message.lane: now + target.delay_s})
+        for (message, target), row in zip(taken, moved, strict=True):
+            assert message.lane is not None
+            groups.joined(connection, target.id, {message.lane: now + target.delay_s})
+            place = twins.place(target, message.lane, message.message_id)
+            twins.remember(connection, target, {place: Sent(row["name"], row["number"])}, now)
         signals.notify(connection, source.channel)
-    for channel in {target.channel for _, target in found}:
+    for channel in {target.channel for _, target in taken}:
         signals.notify(connection, channel)
+    return len(moved)
+
+
+def _without_twins(
+    connection: Connection, found: Sequence[tuple[StoredMessage, Queue]], now: float
+) -> list[tuple[StoredMessage, Queue]]:
+    taken: list[tuple[StoredMessage, Queue]] = []
+    for message, target in found:
+        place = twins.place(target, message.lane, message.message_id)
+        if twins.find(connection, target, [place], now):
+            remove(connection, [message.id])
+        else:
+            taken.append((message, target))
+    return taken

@@ -9,25 +9,16 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam
 
 from bulb.services.sqs.model import NewMessage, Queue, Sent
-from bulb.services.sqs.store import groups
+from bulb.services.sqs.store import groups, twins
 from bulb.services.sqs.store.numbers import Numbers
 from bulb.services.sqs.store.rows import m, row_of
 from bulb.storage import gathering, signals
 from bulb.storage.database import Database
-from bulb.storage.schema.sqs import deduplications, messages
+from bulb.storage.schema.sqs import messages
 
-DEDUPLICATION_S = 300.0
-
-_d = deduplications.c
-_TWINS = select(_d.scope, _d.deduplication_id, _d.sent_at, _d.message_id, _d.number).where(
-    _d.queue_id == bindparam("queue"), _d.deduplication_id.in_(bindparam("ids", expanding=True))
-)
-_FORGET = deduplications.delete().where(
-    _d.queue_id == bindparam("queue"), _d.scope == bindparam("scope"), _d.deduplication_id == bindparam("id")
-)
 # Those that were never received, here or, before they were moved here, elsewhere.
 _DELAY = (
     messages.update()
@@ -73,45 +64,17 @@ class Sending:
 
     def _put_in_order(self, connection: Connection, queue: Queue, new: Sequence[NewMessage], now: float) -> list[Sent]:
         """A few statements, however many messages: twins are looked for first, and among the new ones too."""
-        twins = _twins(connection, queue, new, now)
+        places = [twins.place(queue, message.group, message.deduplication_id) for message in new]
+        known = twins.find(connection, queue, set(places), now)
         rows: list[dict[str, Any]] = []
-        seen: list[dict[str, Any]] = []
-        sent: list[Sent] = []
-        for message in new:
-            place = _place(queue, message)
-            twin = twins.get(place)
-            if twin is None:
+        came: dict[twins.Place, Sent] = {}
+        for message, place in zip(new, places, strict=True):
+            if place not in known:
                 number = self._numbers.next()
-                twin = twins[place] = Sent(message.message_id, number)
+                known[place] = came[place] = Sent(message.message_id, number)
                 rows.append(row_of(queue, message, number, now))
-                remembered = {"queue_id": queue.id, "sent_at": now, "message_id": message.message_id, "number": number}
-                seen.append({"scope": place[0], "deduplication_id": place[1], **remembered})
-            sent.append(twin)
         if rows:
             connection.execute(messages.insert(), rows)
             groups.joined(connection, queue.id, {row["lane"]: row["visible_at"] for row in rows})
-            connection.execute(deduplications.insert(), seen)
-        return sent
-
-
-def _place(queue: Queue, message: NewMessage) -> tuple[str, str]:
-    """What a message of a FIFO queue is compared by: its scope and its id."""
-    assert message.group is not None
-    assert message.deduplication_id is not None
-    return (message.group if queue.dedups_by_group else "", message.deduplication_id)
-
-
-def _twins(connection: Connection, queue: Queue, new: Sequence[NewMessage], now: float) -> dict[tuple[str, str], Sent]:
-    """What was sent in the last five minutes and counts as the same as a new message. Older ones are forgotten."""
-    ids = sorted({message.deduplication_id for message in new if message.deduplication_id is not None})
-    places = {_place(queue, message) for message in new}
-    twins: dict[tuple[str, str], Sent] = {}
-    for row in connection.execute(_TWINS, {"queue": queue.id, "ids": ids}):
-        place = (row.scope, row.deduplication_id)
-        if place not in places:
-            continue
-        if now - row.sent_at < DEDUPLICATION_S:
-            twins[place] = Sent(row.message_id, row.number)
-        else:
-            connection.execute(_FORGET, {"queue": queue.id, "scope": place[0], "id": place[1]})
-    return twins
+            twins.remember(connection, queue, came, now)
+        return [known[place] for place in places]

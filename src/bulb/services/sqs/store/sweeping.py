@@ -11,7 +11,7 @@ from bulb.services.sqs.store.batches import BATCH, repeat
 from bulb.services.sqs.store.numbers import Numbers
 from bulb.services.sqs.store.queues import QueueStore
 from bulb.services.sqs.store.rows import m, remove
-from bulb.services.sqs.store.sending import DEDUPLICATION_S
+from bulb.services.sqs.store.twins import DEDUPLICATION_S
 from bulb.storage.database import Database
 from bulb.storage.schema.sqs import attempts, deduplications
 from bulb.storage.schema.sqs import groups as groups_table

@@ -3,6 +3,7 @@ that a redrive goes on after a crash where it was.
 """
 
 from collections.abc import Sequence
+from enum import IntEnum
 from functools import partial
 from typing import Any
 
@@ -24,6 +25,14 @@ KEPT = 10
 MOST_ACTIVE, LONGEST_S = 100, 36 * 3600.0  # an account's in a Region; the time of one
 
 _t = move_tasks.c
+
+
+class Step(IntEnum):
+    """How a redrive goes on: not at all, at once, or when a message that is hidden is visible again."""
+
+    OVER = 0
+    ON = 1
+    WAITS = 2
 
 
 class Tasks:
@@ -86,14 +95,14 @@ class Tasks:
 
         return await self._database.write(write)
 
-    async def step(self, id_: int, limit: int, now: float) -> bool:
-        """Move up to `limit` messages. False: the redrive is over, one way or the other."""
+    async def step(self, id_: int, limit: int, now: float) -> Step:
+        """Move up to `limit` messages."""
         return await self._database.write(partial(self._step, id_=id_, limit=limit, now=now))
 
-    def _step(self, connection: Connection, id_: int, limit: int, now: float) -> bool:
+    def _step(self, connection: Connection, id_: int, limit: int, now: float) -> Step:
         row = connection.execute(select(move_tasks).where(_t.id == id_, _t.status == RUNNING)).one_or_none()
         if row is None:
-            return False
+            return Step.OVER
         task = _task(row)
         if now - task.started_at >= LONGEST_S:
             return _end(connection, task, FAILED, "MaximumTaskDurationExceeded")
@@ -102,12 +111,15 @@ class Tasks:
             return _end(connection, task, FAILED, "AWS.SimpleQueueService.NonExistentQueue")
         found, is_cut_short = self._receiving.waiting(connection, source, limit, now, last=task.last_number)
         if not found:
-            return is_cut_short or _end(connection, task, COMPLETED, None)
+            if is_cut_short:
+                return Step.ON
+            hidden = _hidden(connection, source, task.last_number, now)
+            return Step.WAITS if hidden else _end(connection, task, COMPLETED, None)
         return self._give_back(connection, task, source, found, now)
 
     def _give_back(
         self, connection: Connection, task: MoveTask, source: Queue, found: Sequence[StoredMessage], now: float
-    ) -> bool:
+    ) -> Step:
         placed: list[tuple[StoredMessage, Queue]] = []
         for message in found:
             arn = task.destination_arn or message.source_arn
@@ -116,10 +128,16 @@ class Tasks:
                 missing = "AWS.SimpleQueueService.NonExistentQueue"
                 return _end(connection, task, FAILED, missing if arn else "CouldNotDetermineMessageSource")
             placed.append((message, target))
-        moving.give_back(connection, self._numbers, placed, source, now)
-        moved = update(move_tasks).where(_t.id == task.id).values(moved=_t.moved + len(placed))
-        connection.execute(moved)
-        return True
+        moved = moving.give_back(connection, self._numbers, placed, source, now)
+        connection.execute(update(move_tasks).where(_t.id == task.id).values(moved=_t.moved + moved))
+        return Step.ON
+
+
+def _hidden(connection: Connection, source: Queue, last: int, now: float) -> bool:
+    """Whether some of the redrive's messages are in flight or delayed; in FIFO queues others may be behind them."""
+    oldest = now - source.retention_s
+    left = select(m.id).where(m.queue_id == source.id, m.visible_at > now, m.id <= last, m.sent_at > oldest).limit(1)
+    return connection.execute(left).first() is not None
 
 
 def _check_may_start(connection: Connection, source: Queue) -> None:
@@ -135,9 +153,9 @@ def _check_may_start(connection: Connection, source: Queue) -> None:
         raise errors.over_limit(f"The maximum number of active message move tasks is reached: {MOST_ACTIVE}.")
 
 
-def _end(connection: Connection, task: MoveTask, status: str, failure: str | None) -> bool:
+def _end(connection: Connection, task: MoveTask, status: str, failure: str | None) -> Step:
     connection.execute(update(move_tasks).where(_t.id == task.id).values(status=status, failure=failure))
-    return False
+    return Step.OVER
 
 
 def _forget_oldest(connection: Connection, source_arn: str) -> None:
