@@ -5,7 +5,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, create_engine, func, select, text
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from bulb.storage import writer
@@ -226,6 +226,31 @@ def test_a_lost_connection_fails_its_batch_and_the_next_one_works(postgresql_loc
             await asyncio.wait_for(database.write(cut), 30)
         assert await asyncio.wait_for(database.write(lambda c: add(c, "kept")), 30) == "kept"
         assert await database.read(names) == {"kept"}
+        await database.close()
+
+    asyncio.run(main())
+
+
+def test_connections_that_were_lost_in_a_pause_cost_nothing(
+    postgresql_location: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL was restarted while nobody called."""
+    monkeypatch.setattr(writer, "_PAUSE_S", 0.0)
+    end_all = (
+        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+
+    async def main() -> None:
+        database = await Database.open(postgresql_location)
+        await database.write(lambda c: add(c, "before"))
+        assert await asyncio.gather(*[database.read(names) for _ in range(9)]) == [{"before"}] * 9
+        other = create_engine(postgresql_location)
+        with other.connect() as connection:
+            assert set(connection.execute(text(end_all)).scalars()) == {True}
+        other.dispose()
+        await asyncio.wait_for(database.write(lambda c: add(c, "after")), 30)
+        assert await asyncio.gather(*[database.read(names) for _ in range(9)]) == [{"before", "after"}] * 9
         await database.close()
 
     asyncio.run(main())

@@ -6,6 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
 T = TypeVar("T")
 
@@ -30,6 +31,15 @@ class Readers:
             connection.close()
 
     def _run(self, function: Callable[[Connection], Any]) -> Any:
+        """A read whose connection was lost is begun anew, once: PostgreSQL may have been restarted since the last."""
+        try:
+            return self._read(function)
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+        return self._read(function)
+
+    def _read(self, function: Callable[[Connection], Any]) -> Any:
         connection = self._connection()
         try:
             with connection.begin() as transaction:

@@ -22,6 +22,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Table
+from sqlalchemy.exc import DBAPIError
 
 from bulb.storage import signals
 from bulb.storage.errors import DatabaseClosedError, NotCommittedError
@@ -29,6 +30,7 @@ from bulb.storage.generations import current_generation
 
 MAX_BATCH = 512
 MAX_BATCH_S = 0.05  # a batch stops growing after this long, so that its first caller is not kept waiting
+_PAUSE_S = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -87,6 +89,7 @@ class Writer:
         self._death: BaseException | None = None
         self._submitting = threading.Lock()
         self._thread = threading.Thread(target=self._main, name="bulb-writer", daemon=True)
+        self._used_at = time.monotonic()
         self.commits = 0
 
     def start(self) -> None:
@@ -138,7 +141,7 @@ class Writer:
     def _commit(self, batch: list[Job]) -> tuple[list[Outcome], frozenset[str]]:
         """Run `batch` and whatever else waits, in one transaction. `batch` grows by what was taken."""
         try:
-            connection = self._connection = self._connection or self._connect_again()
+            connection = self._living_connection()
             signals.reset(connection)
             with connection.begin():
                 outcomes = self._run(connection, batch)
@@ -147,7 +150,20 @@ class Writer:
             self._discard_connection()
             return [Outcome(job.ticket, error=_not_committed(error)) for job in batch], frozenset()
         self.commits += 1
+        self._used_at = time.monotonic()
         return outcomes, channels
+
+    def _living_connection(self) -> Connection:
+        """Looked at after a pause, in which PostgreSQL may have been restarted: that costs no batch then."""
+        if (
+            self._connection is not None
+            and time.monotonic() - self._used_at > _PAUSE_S
+            and not _answers(self._connection)
+        ):
+            self._discard_connection()
+        if self._connection is None:
+            self._connection = self._connect_again()
+        return self._connection
 
     def _connect_again(self) -> Connection:
         connection = self._engine.connect()
@@ -197,6 +213,15 @@ class Writer:
             connection.close()
         except Exception:
             _log.warning("Closing the writing connection failed", exc_info=True)
+
+
+def _answers(connection: Connection) -> bool:
+    try:
+        with connection.begin():
+            connection.exec_driver_sql("SELECT 1")
+    except DBAPIError:
+        return False
+    return True
 
 
 def _run_one(connection: Connection, job: Write) -> Outcome:
