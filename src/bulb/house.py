@@ -85,7 +85,7 @@ class House:
     async def _open_services(self) -> None:
         ground = self._ground
         bucket_store = s3.S3Store.over(ground.database, ground.blobs)
-        self._queue_store = await sqs.SqsStore.open(ground.database)
+        self._queue_store = await sqs.SqsStore.open(ground.database, ground.facts)
         self._machines = Machines(ground, self.sandboxes, self._answer_inside)
         self._functions = functions = Functions(ground, self._machines, s3.ObjectReader(bucket_store))
         self._queues = messaging.Queues(ground, self._queue_store, functions)

@@ -139,6 +139,29 @@ def following(server: Process, follower: Background, function: str) -> str:
     return follower.output()
 
 
+def test_what_a_queue_gives_up_is_told(server: Process) -> None:
+    sqs = server.client("sqs")
+    sqs.create_queue(QueueName="given-up")
+    redrive = {"deadLetterTargetArn": "arn:aws:sqs:us-east-1:000000000000:given-up", "maxReceiveCount": 2}
+    url = sqs.create_queue(QueueName="tried", Attributes={"RedrivePolicy": json.dumps(redrive)})["QueueUrl"]
+
+    def exhaust() -> None:
+        for _ in range(2):
+            assert sqs.receive_message(QueueUrl=url, VisibilityTimeout=0, MaxNumberOfMessages=10)["Messages"]
+        assert "Messages" not in sqs.receive_message(QueueUrl=url)
+
+    said = sqs.send_message(QueueUrl=url, MessageBody="x")["MessageId"]
+    exhaust()
+    line = f"sqs:tried message {said} received 2 times → sqs:given-up  delivered"
+    until(lambda: [each[26:] for each in events(server, "--target", "sqs:given-up")] == [line], "its event", every=0.2)
+    for body in "yz":
+        sqs.send_message(QueueUrl=url, MessageBody=body)
+    exhaust()
+    until(lambda: len(found(server, "--target", "sqs:given-up")) == 2, "the event of both", every=0.2)
+    (_, both) = found(server, "--target", "sqs:given-up")
+    assert (both["source"], both["about"]) == ("sqs:tried", "2 messages received too often")
+
+
 def test_synchronous_invocations_are_no_events(server: Process) -> None:
     create(server.client("lambda"), "called", HANDLER)
     server.client("lambda").invoke(FunctionName="called")

@@ -5,6 +5,7 @@ SQL is the truth. Only the definitions of queues are kept in memory too, for eve
 
 from dataclasses import dataclass
 
+from bulb.core.facts import Facts
 from bulb.services.sqs.store.looking import Looking
 from bulb.services.sqs.store.numbers import Numbers
 from bulb.services.sqs.store.queues import QueueStore
@@ -32,11 +33,11 @@ class SqsStore:
     tasks: Tasks
 
     @classmethod
-    async def open(cls, database: Database) -> "SqsStore":
-        """The stores over `database`, with all queues known."""
+    async def open(cls, database: Database, facts: Facts | None = None) -> "SqsStore":
+        """The stores over `database`, with all queues known. `facts` are told of messages that become dead letters."""
         numbers, queues = Numbers(database.generation), QueueStore(database)
         await queues.load()
-        receiving = Receiving(database, queues, numbers)
+        receiving = Receiving(database, queues, numbers, facts or Facts())
         return cls(
             database=database,
             queues=queues,

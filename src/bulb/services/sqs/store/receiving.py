@@ -9,13 +9,15 @@ it and is then cut short, so that nobody waits for it long; a receive goes on in
 back with less than there is. A FIFO queue's messages are all claimed in the last one: a group gives some once.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, select, update
 
+from bulb.core.facts import Delivered, Facts
+from bulb.core.ids import request_id
 from bulb.services.sqs.model import Claimed, Queue, StoredMessage
 from bulb.services.sqs.store import aging, attempts, batches, groups, moving
 from bulb.services.sqs.store.fairness import Fairness
@@ -92,12 +94,15 @@ class Found(NamedTuple):
 
 
 class Receiving:
-    """Claims messages."""
+    """Claims messages. What it moves to dead-letter queues it says in facts."""
 
-    def __init__(self, database: Database, queues: QueueStore, numbers: Numbers) -> None:
+    def __init__(self, database: Database, queues: QueueStore, numbers: Numbers, facts: Facts) -> None:
         self._database = database
         self._queues = queues
         self._numbers = numbers
+        self._facts = facts
+        # What the transaction under way has moved: ids, and how often received. Only the writer's thread touches it.
+        self._buried: list[tuple[str, int]] = []
         # Hardly fewer than are in flight, by queue (what a client hides anew is missing): counting them all is for when
         # that comes near the limit. Only the writer's thread touches it.
         self._at_most: dict[int, int] = {}
@@ -105,13 +110,26 @@ class Receiving:
 
     async def claim(self, queue: Queue, asked: Asked, now: float) -> Claimed:
         """Claim what is due. Messages are hidden for `visibility_s` from now on; on disk when this returns."""
-        claimed = await self._database.write(partial(self._take, queue=queue, asked=asked, now=now))
+        claimed = await self._claim_some(queue, asked, now)
         while claimed.is_cut_short and len(claimed.messages) < asked.limit:
             rest = replace(asked, limit=asked.limit - len(claimed.messages))
-            more = await self._database.write(partial(self._take, queue=queue, asked=rest, now=now))
+            more = await self._claim_some(queue, rest, now)
             messages = claimed.messages + more.messages
             claimed = replace(more, messages=messages, is_full=more.is_full and not messages)
         return claimed
+
+    async def _claim_some(self, queue: Queue, asked: Asked, now: float) -> Claimed:
+        """One transaction, and what it says about messages that were received too often."""
+        claimed, buried = await self._database.write(partial(self._take_and_note, queue=queue, asked=asked, now=now))
+        if buried and queue.dead_letters is not None:
+            self._facts.emit(_told(queue, queue.dead_letters.arn, buried, now))
+        return claimed
+
+    def _take_and_note(
+        self, connection: Connection, queue: Queue, asked: Asked, now: float
+    ) -> tuple[Claimed, list[tuple[str, int]]]:
+        self._buried = []
+        return self._take(connection, queue, asked, now), self._buried
 
     def _take(self, connection: Connection, queue: Queue, asked: Asked, now: float) -> Claimed:
         if asked.attempt_id is not None:
@@ -204,6 +222,7 @@ class Receiving:
         if not worn:
             return Found(kept, is_cut_short)
         moving.bury(connection, self._numbers, worn, queue, target, now, times)
+        self._buried += [(message.message_id, message.receive_count - times) for message in worn]
         if queue.is_fifo:
             groups.review(connection, queue.id, [one.lane for one in worn if one.lane is not None])
         gone = {message.id for message in worn}
@@ -282,4 +301,21 @@ def _claimed(message: StoredMessage, number: int, until: float, now: float) -> S
         claimed_at=now,
         receive_count=message.receive_count + 1,
         first_received_at=now if message.first_received_at is None else message.first_received_at,
+    )
+
+
+def _told(queue: Queue, letters: str, buried: Sequence[tuple[str, int]], now: float) -> Delivered:
+    (message_id, receives), count = buried[0], len(buried)
+    one = f"message {message_id} received {receives} time{'s' if receives != 1 else ''}"
+    return Delivered(
+        source="sqs",
+        source_arn=queue.arn,
+        destination_arn=letters,
+        # Not that of the message, by which its way into the queue is known.
+        delivery_id=request_id(),
+        created_at=now,
+        at=now,
+        outcome="delivered",
+        attempts=1,
+        about=one if count == 1 else f"{count} messages received too often",
     )
