@@ -405,7 +405,8 @@ def test_what_is_refused(bulb: Running) -> None:
                 "ScalingConfig": {"MaximumConcurrency": 2},
                 "ProvisionedPollerConfig": {"MinimumPollers": 2},
             },
-            "ScalingConfig and ProvisionedPollerConfig cannot be used together.",
+            "Provisioned mode for SQS ESM does not support maximum concurrency feature. Use MaximumPollers as the "
+            "control mechanism and remove maximum concurrency.",
         ),
     ]
     for params, text in cases:

@@ -234,7 +234,10 @@ def test_options_can_be_changed(room: Room, source: Source) -> None:
     aws.update_event_source_mapping(UUID=uuid, ScalingConfig={}, MetricsConfig={})
     assert not {"ScalingConfig", "MetricsConfig"} & settled(room, uuid).keys()
     both = {"ScalingConfig": {"MaximumConcurrency": 3}, "ProvisionedPollerConfig": {"MinimumPollers": 1}}
-    text = "ScalingConfig and ProvisionedPollerConfig cannot be used together."
+    text = (
+        "Provisioned mode for SQS ESM does not support maximum concurrency feature. Use MaximumPollers as the control "
+        "mechanism and remove maximum concurrency."
+    )
     assert refused(aws.update_event_source_mapping, UUID=uuid, **both) == (INVALID, text, 400)
     for operation, named in (
         (aws.update_event_source_mapping, {"UUID": uuid}),
@@ -245,13 +248,16 @@ def test_options_can_be_changed(room: Room, source: Source) -> None:
         assert refused(operation, KMSKeyArn=key, **named) == ("NotImplementedException", what, 501)
 
 
+_POLLERS = "MinimumPollers should be between [2, 200] and MaximumPollers should be between [MinimumPollers, 10000]"
+
+
 @pytest.mark.parametrize(
     ("pollers", "text"),
     [
-        ({"MinimumPollers": 1}, "MinimumPollers and MaximumPollers must be at least 2 for Amazon SQS"),
-        ({"MaximumPollers": 1}, "MinimumPollers and MaximumPollers must be at least 2 for Amazon SQS"),
+        ({"MinimumPollers": 1, "MaximumPollers": 2}, _POLLERS),
+        ({"MaximumPollers": 1}, _POLLERS),
         ({"MaximumPollers": 10_001}, "1 validation error detected: Value '10001'"),
-        ({"MinimumPollers": 9, "MaximumPollers": 8}, "MinimumPollers must be less than or equal to MaximumPollers."),
+        ({"MinimumPollers": 9, "MaximumPollers": 8}, _POLLERS),
         ({"MinimumPollers": 9, "PollerGroupName": "g"}, "Unsupported PollerGroupName parameter"),
     ],
 )

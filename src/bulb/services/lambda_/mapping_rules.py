@@ -164,7 +164,10 @@ def _check_settings(kind: Kind, settings: Mapping[str, Any], source: str | None)
         if metric not in kind.metrics:
             raise errors.invalid(f"Unsupported metric {metric} for given event source mapping type.")
     if "ScalingConfig" in settings and "ProvisionedPollerConfig" in settings:
-        raise errors.invalid("ScalingConfig and ProvisionedPollerConfig cannot be used together.")
+        raise errors.invalid(
+            "Provisioned mode for SQS ESM does not support maximum concurrency feature. Use MaximumPollers as the "
+            "control mechanism and remove maximum concurrency."
+        )
     if kind.name == "sqs" and "ProvisionedPollerConfig" in settings:
         _check_pollers(settings["ProvisionedPollerConfig"])
 
@@ -172,11 +175,9 @@ def _check_settings(kind: Kind, settings: Mapping[str, Any], source: str | None)
 def _check_pollers(config: Mapping[str, Any]) -> None:
     """Those of a queue. The model has the lowest bounds of all kinds together, and a queue's own highest (10,000)."""
     fewest, most = config.get("MinimumPollers", _MIN_POLLERS), config.get("MaximumPollers", _MAX_POLLERS)
-    if fewest < _MIN_POLLERS or most < _MIN_POLLERS:
+    if not _MIN_POLLERS <= fewest <= most:
         raise errors.invalid(
-            f"MinimumPollers and MaximumPollers must be at least {_MIN_POLLERS} for Amazon SQS event source mappings."
+            "MinimumPollers should be between [2, 200] and MaximumPollers should be between [MinimumPollers, 10000]"
         )
-    if fewest > most:
-        raise errors.invalid("MinimumPollers must be less than or equal to MaximumPollers.")
     if "PollerGroupName" in config:
         raise errors.invalid("Unsupported PollerGroupName parameter for given event source mapping type.")
