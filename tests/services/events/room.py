@@ -61,7 +61,7 @@ class Room:
         name = self.name("rule")
         arn = self.events.put_rule(Name=name, EventBusName=bus, EventPattern=pattern)["RuleArn"]
         if targets:
-            given = [{"Id": str(number), **target} for number, target in enumerate(targets)]
+            given = [{"Id": str(number), **_with_role(target)} for number, target in enumerate(targets)]
             self.events.put_targets(Rule=name, EventBusName=bus, Targets=given)
         return name, arn
 
@@ -119,3 +119,8 @@ def refusal(code: str, call: Any, **arguments: Any) -> str:
     assert caught.value.response["Error"]["Code"] == code, caught.value
     message: str = caught.value.response["Error"]["Message"]
     return message
+
+
+def _with_role(target: dict[str, Any]) -> dict[str, Any]:
+    """The target, with the role that those of API destinations need."""
+    return {"RoleArn": f"arn:aws:iam::{ACCOUNT}:role/r", **target} if ":api-destination/" in target["Arn"] else target

@@ -89,7 +89,8 @@ def test_a_connection_is_made_shown_changed_and_deleted(room: Room) -> None:
 
 def test_what_a_connection_cannot_be_is_refused(room: Room) -> None:
     create, name = room.events.create_connection, room.name("connection")
-    refusal("ValidationException", create, Name=name, AuthorizationType="BASIC", AuthParameters=KEY)
+    message = refusal("ValidationException", create, Name=name, AuthorizationType="BASIC", AuthParameters=KEY)
+    assert message == "Parameter BasicAuthParameters is not valid. Reason: Missing required field(s)."
     refusal("ValidationException", create, Name=name, AuthorizationType="BASIC", AuthParameters={**KEY, **BASIC})
     private = {
         "ResourceParameters": {
@@ -131,7 +132,7 @@ def test_an_api_destination_is_made_shown_changed_and_deleted(room: Room) -> Non
         InvocationEndpoint="https://example.com",
         HttpMethod="POST",
     )
-    refusal(
+    message = refusal(
         "ValidationException",
         room.events.create_api_destination,
         Name=name,
@@ -139,6 +140,13 @@ def test_an_api_destination_is_made_shown_changed_and_deleted(room: Room) -> Non
         InvocationEndpoint="ftp://example.com",
         HttpMethod="POST",
     )
+    assert message == "Parameter InvocationEndpoint is not valid. Reason: Endpoint 'ftp://example.com' is not valid."
+
+
+def test_eventbridge_needs_a_role_for_an_api_destination(room: Room) -> None:
+    arn, (rule, _) = destination(room, "https://example.com"), room.rule("default")
+    message = refusal("ValidationException", room.events.put_targets, Rule=rule, Targets=[{"Id": "1", "Arn": arn}])
+    assert message == f"RoleArn is required for target {arn}."
 
 
 def test_a_request_has_what_target_and_connection_add(room: Room, endpoint: Endpoint) -> None:

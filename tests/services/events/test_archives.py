@@ -88,6 +88,8 @@ def test_what_an_archive_cannot_be_is_refused(room: Room) -> None:
     message = refusal("ResourceNotFoundException", create, **{**good, "EventSourceArn": room.bus_arn("no")})
     assert message == "Event bus no does not exist."
     refusal("ValidationException", create, **{**good, "EventSourceArn": room.bus_arn(bus, OTHER)})
+    elsewhere = {**good, "EventSourceArn": room.bus_arn(bus).replace("us-east-1", "us-west-2")}
+    assert refusal("ResourceNotFoundException", create, **elsewhere) == f"Event bus {bus} does not exist."
     refusal("NotImplementedException", create, **good, KmsKeyIdentifier="alias/a")
 
 

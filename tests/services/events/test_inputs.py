@@ -127,6 +127,15 @@ def test_the_whole_event_and_its_head_can_be_put_in() -> None:
         ('{"a": NaN}', "Invalid InputTemplate for target 1"),
         ('{"a": "\\ud800"}', "Invalid InputTemplate for target 1"),
         ("[" * 5000, "Invalid InputTemplate for target 1"),
+        *(
+            (template, "contains placeholder aws.events.event.json valid only for JSON template.")
+            for template in (
+                "[<aws.events.event.json>]",
+                '"all: <aws.events.event.json>"',
+                "<aws.events.event.json>",
+                '"a"\n"<aws.events.event.json>"',
+            )
+        ),
     ],
 )
 def test_templates_that_cannot_be_filled_in_are_refused(template: str, message: str) -> None:

@@ -177,7 +177,16 @@ def test_targets_are_put_listed_and_found(room: Room) -> None:
         ("ValidationException", "route53 is not a supported service for a target.", {"Arn": "arn:aws:route53:::a"}),
         ("NotImplementedException", "kinesis", {"Arn": f"arn:aws:kinesis:us-east-1:{ACCOUNT}:stream/s"}),
         ("NotImplementedException", "states", {"Arn": f"arn:aws:states:us-east-1:{ACCOUNT}:stateMachine:s"}),
-        ("NotImplementedException", "ecs", {"Arn": FUNCTION, "EcsParameters": {"TaskDefinitionArn": "a"}}),
+        (
+            "ValidationException",
+            "Parameter(s) EcsParameters not supported for target: 1.",
+            {"Arn": FUNCTION, "EcsParameters": {"TaskDefinitionArn": "a"}},
+        ),
+        (
+            "ValidationException",
+            "Parameter(s) HttpParameters not supported for target: 1.",
+            {"Arn": FUNCTION, "HttpParameters": {"PathParameterValues": ["a"]}},
+        ),
         ("ValidationException", "region of the rule", {"Arn": QUEUE.replace("us-east-1", "eu-west-1")}),
         (
             "ValidationException",
@@ -190,7 +199,13 @@ def test_targets_are_put_listed_and_found(room: Room) -> None:
             {"Arn": QUEUE, "Input": "{}", "InputPath": "$"},
         ),
         ("ValidationException", "JSON syntax error in input for target 1.", {"Arn": QUEUE, "Input": "{"}),
-        ("ValidationException", "Invalid InputPath for target 1.", {"Arn": QUEUE, "InputPath": "detail"}),
+        ("ValidationException", "InputPath for target 1 is invalid.", {"Arn": QUEUE, "InputPath": "detail"}),
+        ("ValidationException", "InputPath for target 1 is invalid.", {"Arn": QUEUE, "InputPath": "$.detail['a']"}),
+        (
+            "ValidationException",
+            "InputPath for target 1 is invalid.",
+            {"Arn": QUEUE, "InputTransformer": {"InputPathsMap": {"a": "$.detail['a']"}, "InputTemplate": '"<a>"'}},
+        ),
         (
             "ValidationException",
             "InputTemplate for target 1 contains invalid placeholder b.",
@@ -201,8 +216,17 @@ def test_targets_are_put_listed_and_found(room: Room) -> None:
             "Invalid InputTemplate for target 1",
             {"Arn": QUEUE, "InputTransformer": {"InputTemplate": "not quoted"}},
         ),
-        ("ValidationException", "standard SQS queue", {"Arn": QUEUE, "DeadLetterConfig": {"Arn": f"{QUEUE}.fifo"}}),
-        ("ValidationException", "standard SQS queue", {"Arn": QUEUE, "DeadLetterConfig": {"Arn": FUNCTION}}),
+        (
+            "ValidationException",
+            "SQS FIFO is not supported by Dead Letter Queues.",
+            {"Arn": QUEUE, "DeadLetterConfig": {"Arn": f"{QUEUE}.fifo"}},
+        ),
+        (
+            "ValidationException",
+            "lambda is not supported as a dead letter resource.",
+            {"Arn": QUEUE, "DeadLetterConfig": {"Arn": FUNCTION}},
+        ),
+        ("ValidationException", "Provided Arn is not", {"Arn": QUEUE, "DeadLetterConfig": {"Arn": "q"}}),
         (
             "ValidationException",
             "region of the rule",
@@ -236,6 +260,18 @@ def test_targets_that_cannot_be_are_refused(room: Room, code: str, message: str,
     rule, _ = room.rule("default")
     assert message in refusal(code, room.events.put_targets, Rule=rule, Targets=[{"Id": "1", **target}])
     assert room.events.list_targets_by_rule(Rule=rule)["Targets"] == []
+
+
+def test_an_id_is_given_to_one_target_of_a_request(room: Room) -> None:
+    rule, _ = room.rule("default")
+    targets = [{"Id": one, "Arn": QUEUE} for one in ("1", "2", "1")]
+    message = refusal("ValidationException", room.events.put_targets, Rule=rule, Targets=targets)
+    assert message == "Parameter targets is not valid. Reason: More than one target with Id '1' is provided."
+    assert room.events.list_targets_by_rule(Rule=rule)["Targets"] == []
+
+
+def test_what_is_for_queues_may_be_said_of_any_target(room: Room) -> None:
+    room.rule("default", {"Arn": FUNCTION, "SqsParameters": {"MessageGroupId": "g"}})
 
 
 def test_a_rule_does_not_send_to_its_own_bus(room: Room) -> None:

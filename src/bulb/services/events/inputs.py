@@ -112,10 +112,14 @@ def is_json(text: str | bytes) -> bool:
 
 
 def _check_path(path: str, target: str) -> None:
+    """A name in brackets and quotes is JSONPath but none of EventBridge's; targets of earlier releases may have it."""
     try:
         parse_path(path)
+        is_good = "['" not in path
     except ValueError:
-        raise errors.validation(f"Invalid InputPath for target {target}.") from None
+        is_good = False
+    if not is_good:
+        raise errors.validation(f"InputPath for target {target} is invalid.")
 
 
 def _check_transformer(transformer: Mapping[str, Any], target: str) -> None:
@@ -132,6 +136,17 @@ def _check_transformer(transformer: Mapping[str, Any], target: str) -> None:
         _compiled(template, tuple(sorted(paths.items())))
     except (ValueError, RecursionError) as error:
         raise _bad_template(template, target, error) from None
+    if _WHOLE in _PLACEHOLDER.findall(template) and not _is_object(template):
+        raise errors.validation(
+            f"InputTemplate for target {target} contains placeholder {_WHOLE} valid only for JSON template."
+        )
+
+
+def _is_object(template: str) -> bool:
+    try:
+        return isinstance(_read(template), dict)
+    except ValueError:  # lines of text
+        return False
 
 
 def _is_log_record(template: str) -> bool:

@@ -39,15 +39,15 @@ _ABSENT = {
     "glue": "Glue workflows",
 }
 # Members of a target that only those of the services above have.
-_ABSENT_PARAMETERS = {
-    "KinesisParameters": "kinesis",
-    "RunCommandParameters": "ssm",
-    "EcsParameters": "ecs",
-    "BatchParameters": "batch",
-    "RedshiftDataParameters": "redshift",
-    "SageMakerPipelineParameters": "sagemaker",
-    "AppSyncParameters": "appsync",
-}
+_ABSENT_PARAMETERS = (
+    "KinesisParameters",
+    "RunCommandParameters",
+    "EcsParameters",
+    "BatchParameters",
+    "RedshiftDataParameters",
+    "SageMakerPipelineParameters",
+    "AppSyncParameters",
+)
 
 
 def check_pattern(text: str) -> None:
@@ -58,6 +58,15 @@ def check_pattern(text: str) -> None:
         raise errors.bad_pattern(error.reason) from None
     if len(text) > _PATTERN_CHARACTERS:
         raise errors.too_many()
+
+
+def check_ids(targets: Sequence[Mapping[str, Any]]) -> None:
+    """Raises ValidationException where two targets of a request have the same id."""
+    seen: set[str] = set()
+    for target in targets:
+        if target["Id"] in seen:
+            raise errors.not_valid("targets", f"More than one target with Id '{target['Id']}' is provided.")
+        seen.add(target["Id"])
 
 
 def check_rule(rule: Rule) -> None:
@@ -91,9 +100,6 @@ def check_archive_room(archives: Sequence[Archive]) -> None:
 
 def target_of(given: Mapping[str, Any], rule: RuleName) -> Target:
     """The target of a request. Raises ValidationException, and NotSupported for services that Bulb does not have."""
-    for parameters, service in _ABSENT_PARAMETERS.items():
-        if given.get(parameters):
-            raise _absent(service)
     arn = parse_arn(given["Arn"])
     if arn is None:
         raise errors.not_valid(given["Arn"], "Provided Arn is not in correct format.")
@@ -163,11 +169,11 @@ def _check_kind(arn: Arn, given: Mapping[str, Any]) -> None:
     has_group = bool((given.get("SqsParameters") or {}).get("MessageGroupId"))
     if arn.service == "sqs" and arn.resource.endswith(".fifo") and not has_group:
         raise errors.validation(f"Parameter(s) SqsParameters must be specified for target: {given['Id']}.")
-    if given.get("SqsParameters") and arn.service != "sqs":
-        raise errors.validation(f"Parameter(s) SqsParameters are not supported for target: {given['Id']}.")
     is_api = arn.resource.startswith("api-destination/")
-    if given.get("HttpParameters") and not is_api:
-        raise errors.validation(f"Parameter(s) HttpParameters are not supported for target: {given['Id']}.")
+    # Not SqsParameters: AWS takes them for any target.
+    for parameters in (*_ABSENT_PARAMETERS, *(() if is_api else ("HttpParameters",))):
+        if given.get(parameters):
+            raise errors.validation(f"Parameter(s) {parameters} not supported for target: {given['Id']}.")
     if arn.service == "events" and not is_api and any(member in given for member in inputs.MEMBERS):
         raise errors.validation(f"Modifying the input for target {given['Id']} is not supported.")
 
@@ -184,10 +190,12 @@ def _check_dead_letter(given: Mapping[str, Any], rule: RuleName) -> None:
     if queue is None:
         return
     arn = parse_arn(queue)
-    if arn is None or arn.service != "sqs" or arn.resource.endswith(".fifo"):
-        raise errors.validation(
-            f"Parameter DeadLetterConfig.Arn for target {given['Id']} must be a standard SQS queue."
-        )
+    if arn is None:
+        raise errors.not_valid(queue, "Provided Arn is not in correct format.")
+    if arn.service != "sqs":
+        raise errors.validation(f"{arn.service} is not supported as a dead letter resource.")
+    if arn.resource.endswith(".fifo"):
+        raise errors.validation("SQS FIFO is not supported by Dead Letter Queues.")
     if arn.region != rule.region:
         raise errors.validation(
             f"Parameter DeadLetterConfig.Arn for target {given['Id']} must be a queue in the region of the rule."
@@ -222,10 +230,15 @@ _SERVICES = {
 
 
 def own_archive_bus(arn: str, account: str, region: str) -> BusName:
-    """The bus of an archive's EventSourceArn, which must be the caller's. Raises ValidationException."""
+    """The bus of an archive's EventSourceArn, which must be the caller's; other regions are not looked at.
+
+    Raises ResourceNotFoundException, ValidationException.
+    """
     bus = bus_of_arn(arn)
     if bus is None:
         raise errors.validation("Parameter EventSourceArn is not valid. Must contain an event bus ARN.")
-    if (bus.account, bus.region) != (account, region):
+    if bus.region != region:
+        raise errors.no_such_bus(bus.bus)
+    if bus.account != account:
         raise errors.not_valid("EventSourceArn", "Cross account/region archives are not permitted.")
     return bus

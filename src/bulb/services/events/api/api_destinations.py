@@ -77,7 +77,8 @@ class ApiDestinationOperations(Operations):
     async def _connection(self, call: Call, params: Mapping[str, Any]) -> Connection | None:
         """The connection that is named, after a look at the endpoint. Raises ResourceNotFound-, ValidationException."""
         if "InvocationEndpoint" in params and not rules.is_endpoint(params["InvocationEndpoint"]):
-            raise errors.not_valid("InvocationEndpoint", "It must be an HTTPS (or HTTP) URL.")
+            endpoint: str = params["InvocationEndpoint"]
+            raise errors.not_valid("InvocationEndpoint", f"Endpoint '{endpoint}' is not valid.")
         if "ConnectionArn" not in params:
             return None
         arn: str = params["ConnectionArn"]

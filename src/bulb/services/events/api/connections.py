@@ -118,6 +118,8 @@ def _check_parameters(kind: str, parameters: Mapping[str, Any]) -> None:
     """Raises ValidationException unless exactly what the kind needs is there."""
     for other, member in _PARAMETERS.items():
         if (other == kind) != bool(parameters.get(member)):
+            if other == kind:
+                raise errors.not_valid(member, "Missing required field(s).")
             raise errors.not_valid("AuthParameters", f"{_PARAMETERS[kind]} must be specified for {kind} and no other.")
     if kind == "OAUTH_CLIENT_CREDENTIALS" and not rules.is_endpoint(
         parameters["OAuthParameters"]["AuthorizationEndpoint"]

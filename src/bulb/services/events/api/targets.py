@@ -29,6 +29,7 @@ class TargetOperations(Operations):
         params = call.params
         name = rule_of(call, params["Rule"], params.get("EventBusName"))
         rule = await self._store.rules.find(name)
+        rules.check_ids(params["Targets"])
         targets = [rules.target_of(given, name) for given in params["Targets"]]
         for target in targets:
             await self._check_target(call, target, target.settings.get("RoleArn") or rule.role_arn)
@@ -57,11 +58,12 @@ class TargetOperations(Operations):
             found = await self._store.connections.find_destination(place)
             if found is None or found.arn != target.arn or place[:2] != (call.account, call.region):
                 raise errors.not_found(f"An api-destination '{place.name}' does not exist.")
+            if role is None:  # nothing else lets EventBridge in to an endpoint
+                raise errors.validation(f"RoleArn is required for target {target.arn}.")
         if self._roles is None:
             return
         if role is None:
-            # Nothing lets EventBridge in to an endpoint, and buses elsewhere know roles and accounts.
-            if place is not None or (arn.service == "events" and arn.account != call.account):
+            if arn.service == "events" and arn.account != call.account:  # buses elsewhere know roles and accounts
                 raise errors.validation(f"RoleArn is required for target {target.arn}.")
             return
         action = ACTIONS[arn.service] if place is None else _INVOKE
