@@ -97,6 +97,31 @@ def test_an_interpreter_is_asked_once_until_it_changes(tmp_path: Path) -> None:
     assert isinstance(find(tmp_path / "data", path=str(executable.parent)), Interpreter)
 
 
+@pytest.mark.parametrize("trouble", ["exec sleep 60", "kill -9 $$"])
+def test_an_interpreter_that_could_not_answer_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: str
+) -> None:
+    """On a machine that had no time or no memory for it; after a restart too it is not taken for missing."""
+    node = fake_node(tmp_path / "bin" / "node", "24.3.1")
+    line, answer = node.read_text().split("\n", 1)
+    node.write_text(f"{line}\n[ -e {node}.trouble ] && {trouble}\n{answer}")
+    trouble_now = Path(f"{node}.trouble")
+    trouble_now.touch()
+    interpreters = Interpreters(tmp_path / "data", path=str(node.parent))
+    with monkeypatch.context() as patch:
+        patch.setattr("bulb.runtimes.interpreters._PROBE_TIMEOUT_S", 0.2)
+        first = asyncio.run(interpreters.find(NODE24))
+    assert isinstance(first, Missing) or first.executable != node  # the machine may have one in /usr
+    trouble_now.unlink()
+    if isinstance(first, Missing):
+        found = asyncio.run(interpreters.find(NODE24))
+        assert isinstance(found, Interpreter)
+        assert found.executable == node
+    found = find(tmp_path / "data", path=str(node.parent))
+    assert isinstance(found, Interpreter)
+    assert found.executable == node
+
+
 def test_what_cannot_be_run_is_passed_over(tmp_path: Path) -> None:
     first = tmp_path / "a" / "node"
     fake_node(first, "24.0.0").chmod(0o644)

@@ -17,7 +17,8 @@ from pathlib import Path
 from bulb.runtimes.catalogue import RUNNABLE, Runtime, State
 from bulb.runtimes.languages import LANGUAGES, Answer, Language
 
-_PROBE_TIMEOUT_S = 10
+# A few hundredths of a second on an idle machine; on one with a hundred times too much to do some seconds.
+_PROBE_TIMEOUT_S = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,7 @@ class _Memory:
         self._entries: dict[str, dict[str, str]] | None = None
 
     def probe(self, executable: Path, family: str) -> Answer:
-        """What `executable` is; runs it only when it was never seen like this."""
+        """What `executable` is; runs it only when it was never seen like this, or did not come to say so."""
         try:
             found = executable.stat()
             if not os.access(executable, os.X_OK):
@@ -146,7 +147,10 @@ class _Memory:
         key = f"{executable}:{found.st_size}:{found.st_mtime_ns}"
         entries = self._load()
         if key not in entries:
-            entries[key] = asdict(_run_probe(executable, family))
+            answer = _run_probe(executable, family)
+            if answer is None:
+                return _NOTHING
+            entries[key] = asdict(answer)
             self._save(entries)
         return Answer(**entries[key])
 
@@ -170,7 +174,8 @@ class _Memory:
             return
 
 
-def _run_probe(executable: Path, family: str) -> Answer:
+def _run_probe(executable: Path, family: str) -> Answer | None:
+    """What it says of itself. None where it could not: no time, no memory, killed; that says nothing about it."""
     language = LANGUAGES[family]
     try:
         answer = subprocess.run(  # noqa: S603 - an interpreter of the operator's own machine
@@ -181,7 +186,11 @@ def _run_probe(executable: Path, family: str) -> Answer:
             env={"PATH": os.defpath},
             check=True,
         )
-    except (OSError, subprocess.SubprocessError, ValueError):
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    except subprocess.CalledProcessError as error:
+        return _NOTHING if error.returncode > 0 else None
+    except ValueError:
         return _NOTHING
     said = language.read(answer.stdout or answer.stderr)
     if said is None:
