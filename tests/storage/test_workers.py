@@ -29,6 +29,7 @@ class House:
     ends: dict[str, asyncio.Event] = field(default_factory=dict)
     begun: list[str] = field(default_factory=list)
     trouble: int = 0
+    broken: int = 0
 
     def __post_init__(self) -> None:
         self.workers = Workers(self.database, "q", self.clock, self.look, self.work)
@@ -44,6 +45,9 @@ class House:
     async def work(self, message: Message) -> None:
         name = message.payload.decode()
         self.begun.append(name)
+        if self.broken:
+            self.broken -= 1
+            raise KeyError(name)
         await self.ends.setdefault(name, asyncio.Event()).wait()
         await self.database.write(lambda c: queue.complete(c, [message.id], self.database.generation))
 
@@ -188,5 +192,19 @@ def test_what_came_while_the_clock_was_ahead_is_begun_when_it_is_right_again(tmp
         house.clock.advance(-year)
         await house.put("d1")
         await house.has_begun("a1", "b1", "c1", "d1")
+
+    run(tmp_path, test)
+
+
+def test_a_message_whose_work_fails_is_not_held_until_the_next_start(tmp_path: Path) -> None:
+    async def test(house: House) -> None:
+        house.broken = 1
+        await house.put("a1")
+        house.workers.start()
+        await house.has_begun("a1")
+        await house.until(lambda: not house.workers.running)
+        house.clock.advance(61)
+        await house.has_begun("a1", "a1")
+        house.end("a1")
 
     run(tmp_path, test)

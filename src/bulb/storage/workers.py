@@ -24,6 +24,7 @@ _log = logging.getLogger(__name__)
 
 LONGEST_WAIT_S = 60.0
 _RETRY_S = 1.0
+_GIVEN_BACK_S = 60.0
 
 
 class Workers:
@@ -91,12 +92,29 @@ class Workers:
         self._is_in_doubt = False
         for message in claimed:
             self.running[message.lane] += 1
-            task = asyncio.create_task(self._work(message))
+            task = asyncio.create_task(self._work_on(message))
             self._tasks[task] = message.id
             task.add_done_callback(partial(self._ended, message.lane))
         if next_at is None:
             return claimed, LONGEST_WAIT_S
         return claimed, min(max(next_at - self._clock.now(), 0.0), LONGEST_WAIT_S)
+
+    async def _work_on(self, message: Message) -> None:
+        """What is not ended for an error of ours would be held until the next start: it is given back instead."""
+        try:
+            await self._work(message)
+        except Exception:
+            _log.exception("the work on a message of the queue %s failed; it will be tried again", self._name)
+            visible_at, generation = self._clock.now() + _GIVEN_BACK_S, self._database.generation
+            await self._database.write(
+                partial(
+                    queue.retry,
+                    id_=message.id,
+                    generation=generation,
+                    visible_at=visible_at,
+                    attempts=message.attempts,
+                )
+            )
 
     def _ended(self, lane: str, task: asyncio.Task[None]) -> None:
         del self._tasks[task]
