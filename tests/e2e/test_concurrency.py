@@ -51,11 +51,16 @@ class Held:
         aws, before = server.client("lambda"), begun(server, name)
         self._gate = ObjectGate(server)
         self._answers: list[Any] = []
-        self._thread = threading.Thread(
-            target=lambda: self._answers.append(invoke(aws, name, {"gate": self._gate.path})[0]), daemon=True
-        )
+        self._thread = threading.Thread(target=self._call, args=(aws, name), daemon=True)
         self._thread.start()
-        until(lambda: begun(server, name) > before, "the call to begin")
+        until(lambda: begun(server, name) > before or self._answers, "the call to begin")
+        assert begun(server, name) > before, self._answers
+
+    def _call(self, aws: Any, name: str) -> None:
+        try:
+            self._answers.append(invoke(aws, name, {"gate": self._gate.path})[0])
+        except Exception as error:  # it is told by whoever waits for the call to begin, or for its answer
+            self._answers.append(error)
 
     def let_go(self) -> None:
         """It ends as any other."""
