@@ -124,3 +124,33 @@ def test_what_is_no_delivery_policy(text: str) -> None:
     with pytest.raises(AwsError) as caught:
         delivery_policy.subscription_policy(text)
     assert caught.value.message.startswith("Invalid parameter: DeliveryPolicy: ")
+
+
+@pytest.mark.parametrize(
+    ("retry", "message"),
+    [
+        ({"minDelayTarget": 0}, "minDelayTarget must be greater than or equal to 1"),
+        ({"maxDelayTarget": 3601}, "maxDelayTarget must be less than or equal to 3600"),
+        ({"numRetries": 101}, "numRetries must be less than or equal to 100"),
+        (
+            {"minDelayTarget": 5, "maxDelayTarget": 4},
+            "maxDelayTarget must be greater than or equal to minDelayTarget",
+        ),
+        (
+            {"numRetries": 1, "numNoDelayRetries": 2},
+            "numRetries must be greater than or equal to total of numMinDelayRetries, numNoDelayRetries and "
+            "numMaxDelayRetries",
+        ),
+        ({"backoffFunction": "cubic"}, "the value [cubic] is not a valid backoff function"),
+    ],
+)
+def test_numbers_of_a_delivery_policy_are_refused_in_the_words_of_the_service(retry: Any, message: str) -> None:
+    with pytest.raises(AwsError) as caught:
+        delivery_policy.subscription_policy(json.dumps({"healthyRetryPolicy": retry}))
+    assert caught.value.message.endswith(message)
+
+
+def test_a_throttle_lets_something_through() -> None:
+    with pytest.raises(AwsError) as caught:
+        delivery_policy.subscription_policy('{"throttlePolicy": {"maxReceivesPerSecond": 0}}')
+    assert caught.value.message.endswith("DeliveryPolicy: throttlePolicy.maxReceivesPerSecond must be >= 1")

@@ -178,6 +178,8 @@ def _checked(part: str, value: Any, where: str) -> dict[str, Any]:
                 raise _wrong(f"{where} has an unexpected member")
             if (most := value.get("maxReceivesPerSecond")) is None:
                 return {}
+            if type(most) is int and most < 1:
+                raise _wrong(f"{where}.maxReceivesPerSecond must be >= 1")
             return {"maxReceivesPerSecond": _number(most, 1, _MOST_PER_SECOND, f"{where}.maxReceivesPerSecond")}
     content_type = value.get("headerContentType", PLAIN)
     if not isinstance(content_type, str) or content_type.partition(";")[0].strip().lower() not in _CONTENT_TYPES:
@@ -195,17 +197,20 @@ def _checked_retry(value: dict[str, Any], where: str) -> dict[str, Any]:
     for name, one in given.items():
         if name == "backoffFunction":
             if one not in _FUNCTIONS:
-                raise _wrong(f"{where}.backoffFunction must be one of {', '.join(_FUNCTIONS)}")
+                raise _wrong(f"{where}.backoffFunction: the value [{one}] is not a valid backoff function")
         elif name.endswith("Target"):
             _number(one, 1, _LONGEST_POLICY_S, f"{where}.{name}")
         else:
             _number(one, 0, _MOST_RETRIES, f"{where}.{name}")
     whole = {**_DEFAULT, **given}
     if whole["minDelayTarget"] > whole["maxDelayTarget"]:
-        raise _wrong(f"{where}.maxDelayTarget must be at least minDelayTarget")
+        raise _wrong(f"{where}.maxDelayTarget must be greater than or equal to minDelayTarget")
     phases = whole["numNoDelayRetries"] + whole["numMinDelayRetries"] + whole["numMaxDelayRetries"]
     if phases > whole["numRetries"]:
-        raise _wrong(f"{where}.numRetries must be at least the sum of the other numbers of retries")
+        raise _wrong(
+            f"{where}.numRetries must be greater than or equal to total of numMinDelayRetries, numNoDelayRetries and "
+            "numMaxDelayRetries"
+        )
     return given
 
 
@@ -215,8 +220,12 @@ def _check_length(retry: Mapping[str, Any]) -> None:
 
 
 def _number(value: Any, least: int, most: int, where: str) -> int:
-    if type(value) is not int or not least <= value <= most:
+    if type(value) is not int:
         raise _wrong(f"{where} must be a whole number from {least} to {most}")
+    if value < least:
+        raise _wrong(f"{where} must be greater than or equal to {least}")
+    if value > most:
+        raise _wrong(f"{where} must be less than or equal to {most}")
     return value
 
 

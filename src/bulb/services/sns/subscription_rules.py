@@ -212,12 +212,16 @@ def _checked_redrive(topic: Topic, endpoint: str, value: str) -> str | None:
         raise errors.invalid("RedrivePolicy: failed to parse JSON.") from None
     if policy == {}:
         return None
-    target = policy.get("deadLetterTargetArn") if isinstance(policy, dict) else None
+    if isinstance(policy, dict) and "deadLetterTargetArn" not in policy:
+        raise errors.invalid("RedrivePolicy: Missing deadLetterTargetArn attribute")
+    target = policy["deadLetterTargetArn"] if isinstance(policy, dict) else None
     parsed = parse_arn(target) if isinstance(target, str) else None
+    if parsed is not None and parsed.service != "sqs":
+        raise errors.invalid("RedrivePolicy: deadLetterTargetArn must be a SQS queue")
     if parsed is None or not _is_queue(parsed):
         raise errors.invalid("RedrivePolicy: deadLetterTargetArn is an invalid arn")
     if parsed.region != topic.key.region:
-        raise errors.invalid("RedrivePolicy: deadLetterTargetArn must be in the region of the topic")
+        raise errors.invalid("RedrivePolicy: deadLetterTargetArn must be in the same region as the subscription")
     is_fifo = parsed.resource.endswith(".fifo")
     if is_fifo != endpoint.endswith(".fifo") and topic.is_fifo and not is_fifo:
         raise errors.invalid("RedrivePolicy: must use a FIFO queue as DLQ for a FIFO Subscription to a FIFO Topic.")
