@@ -189,7 +189,7 @@ def test_nothing_reserved_ends_events_at_once(server: Running, aws: Any) -> None
         f'"{ARN}:stopped:$LATEST","condition":"ZeroReservedConcurrency","approximateInvokeCount":0}},'
         '"requestPayload":{"n": 1}}'
     )
-    assert dead.next()["MessageAttributes"]["ErrorCode"]["StringValue"] == "429"
+    assert dead.next()["MessageAttributes"].keys() == {"RequestID", "ErrorMessage"}
 
 
 def test_events_of_an_alias_follow_the_rules_of_the_alias(server: Running, aws: Any) -> None:

@@ -113,6 +113,17 @@ def test_a_throttled_event_says_so() -> None:
     [dead] = deliveries(ending("EventAgeExceeded", 0, outcome=None, refusal=refusal), AsyncRules(), QUEUE)
     assert dead.attributes["message_attributes"]["ErrorCode"]["StringValue"] == "429"
     assert dead.attributes["message_attributes"]["ErrorMessage"]["StringValue"] == "Rate Exceeded."
+    told = json.loads(record(ending("EventAgeExceeded", 0, outcome=None, refusal=refusal)))
+    assert (told["responseContext"], "responsePayload" in told) == ({"statusCode": 429}, False)
+
+
+def test_an_event_for_which_nothing_is_reserved_has_no_code() -> None:
+    refusal = AwsError("TooManyRequestsException", "Rate Exceeded.", status=429)
+    [dead] = deliveries(ending("ZeroReservedConcurrency", 0, outcome=None, refusal=refusal), AsyncRules(), QUEUE)
+    attributes = dead.attributes["message_attributes"]
+    assert attributes.keys() == {"RequestID", "ErrorMessage"}
+    text = "Function not invoked. Function isconfigured with zero reserved concurrent executions"
+    assert attributes["ErrorMessage"]["StringValue"] == text
 
 
 def test_an_event_bus_gets_an_event() -> None:

@@ -24,7 +24,8 @@ from bulb.invoke.retries import Condition
 # such limit.
 RECORD_BYTES, NOTIFICATION_BYTES = 1_048_576, 262_144
 ERROR_MESSAGE_BYTES = 1_024
-_UNANSWERED = frozenset({"ZeroReservedConcurrency"})
+# In AWS's own spelling; such an event has no code.
+_NOTHING_RESERVED = "Function not invoked. Function isconfigured with zero reserved concurrent executions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,10 @@ def deliveries(ending: Ending, rules: AsyncRules, dead_letter: str | None) -> li
 
 
 def record(ending: Ending, most_bytes: int | None = None) -> bytes:
-    """The invocation record, in AWS's order. Over `most_bytes` it goes without the response, then without the event."""
+    """The invocation record, in AWS's order. Over `most_bytes` it goes without the response, then without the event.
+
+    Of an event that was refused to the end it tells the status of the refusal.
+    """
     head = {
         "version": "1.0",
         "timestamp": iso_millis(ending.at),
@@ -81,8 +85,13 @@ def record(ending: Ending, most_bytes: int | None = None) -> bytes:
             "approximateInvokeCount": ending.invocations,
         },
     }
-    outcome = None if ending.condition in _UNANSWERED else ending.outcome
-    context = {} if outcome is None else {"responseContext": _response_context(outcome)}
+    outcome, context = ending.outcome, {}
+    if ending.condition == "ZeroReservedConcurrency":
+        outcome = None
+    elif outcome is not None:
+        context = {"responseContext": _response_context(outcome)}
+    elif ending.refusal is not None:
+        context = {"responseContext": {"statusCode": ending.refusal.status}}
     request = [b'"requestPayload":' + _embedded(ending.payload)]
     response = [] if outcome is None else [b'"responsePayload":' + _embedded(outcome.payload)]
     inner = [_members(head)]
@@ -158,7 +167,7 @@ def _error_attributes(ending: Ending) -> dict[str, dict[str, str]]:
     short = sendable(message).encode()[:ERROR_MESSAGE_BYTES].decode(errors="ignore")
     return {
         "RequestID": {"DataType": "String", "StringValue": ending.request_id},
-        "ErrorCode": {"DataType": "Number", "StringValue": str(code)},
+        **({} if code is None else {"ErrorCode": {"DataType": "Number", "StringValue": str(code)}}),
         "ErrorMessage": {"DataType": "String", "StringValue": short},
     }
 
@@ -177,8 +186,10 @@ def what_failed(outcome: Outcome | None, refusal: AwsError | None) -> tuple[str 
     return (None, None) if refusal is None else (refusal.code, refusal.message)
 
 
-def _error(ending: Ending) -> tuple[int, str]:
+def _error(ending: Ending) -> tuple[int | None, str]:
     """The HTTP code and the message of what went wrong last, never an empty one: no attribute may be that."""
+    if ending.condition == "ZeroReservedConcurrency":
+        return None, _NOTHING_RESERVED
     if ending.outcome is not None:
         kind, message = what_failed(ending.outcome, None)
         return 200, message or kind or ending.condition

@@ -16,7 +16,7 @@ from bulb.core.arn import arn, parse_arn
 from bulb.core.errors import BulbError
 from bulb.telemetry.happenings import label
 
-_BY_LAMBDA = {"RequestID", "ErrorCode", "ErrorMessage"}
+_BY_LAMBDA = {"RequestID", "ErrorMessage"}  # most have an ErrorCode, too
 _COLONS_UNQUALIFIED = 6
 _TAKES = ("lambda", "sqs", "sns")
 # The requests that schedules make of their templates: the resource, what is sent, what may be there too. A request with
