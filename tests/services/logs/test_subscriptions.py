@@ -238,6 +238,11 @@ def test_filters_are_known_after_a_restart(tmp_path: Path) -> None:
     [
         ({"logGroupName": "nobody"}, "ResourceNotFoundException", "The specified log group does not exist."),
         ({"filterPattern": "{ no"}, "InvalidParameterException", "Invalid filter pattern"),
+        (
+            {"filterPattern": "[a, b"},
+            "InvalidParameterException",
+            "If a filter pattern starts with '[' it must end with",
+        ),
         ({"destinationArn": "nonsense"}, "InvalidParameterException", "Invalid destinationArn"),
         ({"destinationArn": "arn:aws:sqs:us-east-1:0:q"}, "InvalidParameterException", "for vendor sqs"),
         ({"destinationArn": FUNCTION.replace("us-east-1", "eu-west-1")}, "InvalidParameterException", "region"),

@@ -37,7 +37,9 @@ def compile_pattern(pattern: str) -> Matcher:
             return compile_fields(text)
         return _compile_terms(text)
     except (ValueError, RecursionError):
-        raise AwsError("InvalidParameterException", "Invalid filter pattern") from None
+        is_open = text.startswith("[") and not text.endswith("]")
+        reason = "If a filter pattern starts with '[' it must end with ']'" if is_open else "Invalid filter pattern"
+        raise AwsError("InvalidParameterException", reason) from None
 
 
 def _compile_terms(text: str) -> Matcher:
