@@ -49,7 +49,7 @@ def message(
         group_id=group_id,
         deduplication_id=deduplication_id,
         trace_header=trace_header,
-        is_structured=bool(params.get("MessageStructure")),
+        is_structured=params.get("MessageStructure") == "json",
     )
 
 
@@ -76,10 +76,8 @@ def _check_subject(subject: str) -> None:
 
 
 def _by_protocol(text: str, structure: str | None) -> tuple[str, dict[str, str]]:
-    if not structure:
-        return text, {}
     if structure != "json":
-        raise errors.invalid("MessageStructure")
+        return text, {}
     try:
         document = json.loads(text)
         json.dumps(document, ensure_ascii=False).encode()  # half a surrogate pair, escaped, is no text
