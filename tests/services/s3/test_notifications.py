@@ -125,10 +125,11 @@ def test_the_sequence_continues_when_a_bucket_is_made_again(tmp_path: Path) -> N
 def test_a_configuration_comes_back_as_given_and_can_be_taken_away(tmp_path: Path) -> None:
     async def scenario(room: Room) -> None:
         await room("CreateBucket", Bucket="pictures")
-        entry = configuration("s3:ObjectCreated:Put", Prefix="in/", Suffix=".jpg") | {"Id": "mine"}
-        await listen(room, entry)
-        answer = await room("GetBucketNotificationConfiguration", Bucket="pictures")
-        assert answer == {"LambdaFunctionConfigurations": [entry]}
+        for suffix in (".jpg", ""):
+            entry = configuration("s3:ObjectCreated:Put", Prefix="in/", Suffix=suffix) | {"Id": "mine"}
+            await listen(room, entry)
+            answer = await room("GetBucketNotificationConfiguration", Bucket="pictures")
+            assert answer == {"LambdaFunctionConfigurations": [entry]}
         await room("PutBucketNotificationConfiguration", Bucket="pictures", NotificationConfiguration={})
         assert await room("GetBucketNotificationConfiguration", Bucket="pictures") == {}
         await room("PutObject", Bucket="pictures", Key="in/a.jpg", Body=b"")

@@ -16,7 +16,8 @@ DEFAULT_CONTENT_TYPE = "binary/octet-stream"
 @dataclass(frozen=True, slots=True)
 class Notification:
     """Tell `target_arn` (a function, queue or topic) when one of `events` happens to a key that starts with `prefix`
-    and ends with `suffix`.
+    and ends with `suffix`. `empty` names the rules (prefix, suffix) that were given without a value: they are told as
+    given, and keep nothing out.
     """
 
     id: str
@@ -24,6 +25,7 @@ class Notification:
     events: tuple[str, ...]
     prefix: str = ""
     suffix: str = ""
+    empty: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -171,7 +171,14 @@ def _notification(bucket: Bucket, kind: Kind, entry: dict[str, Any]) -> Notifica
         _check_event(event)
     rules = ((entry.get("Filter") or {}).get("Key") or {}).get("FilterRules") or ()
     bounds = _bounds(rules)
-    return Notification(entry.get("Id") or secrets.token_hex(24), target, events, bounds["prefix"], bounds["suffix"])
+    return Notification(
+        entry.get("Id") or secrets.token_hex(24),
+        target,
+        events,
+        bounds.get("prefix", ""),
+        bounds.get("suffix", ""),
+        tuple(name for name, value in bounds.items() if not value),
+    )
 
 
 def _check_target(bucket: Bucket, kind: Kind, target: str) -> None:
@@ -202,7 +209,7 @@ def _bounds(rules: Any) -> dict[str, str]:
         if name in bounds:
             raise errors.invalid_argument(f"Cannot specify more than one {name} rule in a filter.", "FilterRule", name)
         bounds[name] = rule.get("Value") or ""
-    return {"prefix": "", "suffix": "", **bounds}
+    return bounds
 
 
 def _check_together(notifications: tuple[Notification, ...]) -> None:
@@ -224,7 +231,7 @@ def _told(kind: Kind, notification: Notification) -> dict[str, Any]:
         "Events": list(notification.events),
     }
     bounds = (("Prefix", notification.prefix), ("Suffix", notification.suffix))
-    rules = [{"Name": name, "Value": value} for name, value in bounds if value]
+    rules = [{"Name": name, "Value": value} for name, value in bounds if value or name.lower() in notification.empty]
     if rules:
         entry["Filter"] = {"Key": {"FilterRules": rules}}
     return entry

@@ -34,6 +34,7 @@ def notifications_json(notifications: tuple[Notification, ...]) -> str:
                 "events": each.events,
                 "prefix": each.prefix,
                 "suffix": each.suffix,
+                "empty": each.empty,
             }
             for each in notifications
         ]
@@ -43,7 +44,14 @@ def notifications_json(notifications: tuple[Notification, ...]) -> str:
 def bucket_of(row: RowMapping) -> Bucket:
     """A row of `s3_buckets`."""
     notifications = tuple(
-        Notification(each["id"], each["arn"], tuple(each["events"]), each["prefix"], each["suffix"])
+        Notification(
+            each["id"],
+            each["arn"],
+            tuple(each["events"]),
+            each["prefix"],
+            each["suffix"],
+            tuple(each.get("empty", ())),  # rows of the first versions do not say
+        )
         for each in orjson.loads(row["notifications"])
     )
     return Bucket(
