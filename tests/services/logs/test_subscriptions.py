@@ -241,7 +241,7 @@ def test_filters_are_known_after_a_restart(tmp_path: Path) -> None:
         (
             {"filterPattern": "[a, b"},
             "InvalidParameterException",
-            "If a filter pattern starts with '[' it must end with",
+            r"If a filter pattern starts with '\[' it must end with '\]'",
         ),
         ({"destinationArn": "nonsense"}, "InvalidParameterException", "Invalid destinationArn"),
         ({"destinationArn": "arn:aws:sqs:us-east-1:0:q"}, "InvalidParameterException", "for vendor sqs"),
