@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import socket
 import time
 from collections.abc import Awaitable, Callable
@@ -280,3 +281,28 @@ def test_one_that_has_only_finished_sending_reads_it_and_it_is_handed_out_once()
         return waits
 
     assert run(runtime())
+
+
+def test_a_process_that_ended_before_it_was_told_its_function_has_failed_to_initialise() -> None:
+    async def init() -> Reply | None:
+        parts = Parts()
+        sandbox = parts.sandbox
+        sandbox.api, theirs = socket.socketpair()
+        theirs.close()
+        sandbox.log, written = os.pipe2(os.O_NONBLOCK)
+        sandbox.runtime_listener = sandbox.endpoint_listener = None
+        log: Any = SimpleNamespace(feed=lambda _: None, flush=lambda: None, is_full=False)
+        parts.extensions.names = ()
+        endpoint: Any = None
+        incarnation = Incarnation(sandbox, log, endpoint, parts.extensions)
+        await incarnation.connect({}, "app.handler")
+        parts.ended.set_result(Exit(None, 9))
+        reply = await incarnation.initialize(Deadline.within(20), "r")
+        await incarnation.close()
+        os.close(written)
+        os.close(sandbox.log)
+        return reply
+
+    reply = run(init())
+    assert reply is not None
+    assert b"signal: killed" in reply.payload

@@ -7,6 +7,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+from tests.support.clock import MovableClock
+
 from bulb.core.clock import SystemClock
 from bulb.core.facts import FunctionRef
 from bulb.environments.factory import EnvironmentFactory
@@ -39,6 +41,9 @@ class Stand:
 
     async def end(self, reason: str) -> None:
         self.ended = reason
+
+    def freeze(self) -> None:
+        raise OSError(19, "its group is gone")
 
     async def finish(self) -> None:
         raise OSError(19, "its group is gone")
@@ -147,5 +152,23 @@ def test_a_blank_that_ends_in_the_instant_it_is_claimed_is_nobodys_trouble() -> 
         factory = EnvironmentFactory(sandboxes, materials, stock, *(nothing,) * 5)
         assert await factory._sandbox(NEW, nothing, has_extensions=False) is made
         assert blank.closed
+
+    told(story())
+
+
+def test_an_environment_that_cannot_be_frozen_keeps_no_other_from_its_end() -> None:
+    async def story() -> None:
+        stands, clock = Stands(), MovableClock()
+        stands.gate.set()
+        pool = EnvironmentPool(cast("EnvironmentFactory", stands), clock, Settings(capacity=10, idle_s=60))
+        pool.start()
+        pool.release(await pool.create(NEW))
+        for _ in range(1_000):
+            clock.advance(1)
+            await asyncio.sleep(0.001)
+            if not len(pool):
+                break
+        assert len(pool) == 0
+        await pool.close()
 
     told(story())

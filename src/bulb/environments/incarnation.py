@@ -4,6 +4,7 @@ A reset ends an incarnation and begins another over the same sandbox; everything
 """
 
 import asyncio
+import contextlib
 import json
 import signal
 import struct
@@ -75,7 +76,8 @@ class Incarnation:
         """
         message = json.dumps({"environment": dict(environment), "handler": handler, "log_fd": 4}).encode()
         self._sandbox.api.setblocking(False)
-        await self._loop.sock_sendall(self._sandbox.api, struct.pack(">I", len(message)) + message)
+        with contextlib.suppress(ConnectionError):  # it has ended already, which `exited` tells
+            await self._loop.sock_sendall(self._sandbox.api, struct.pack(">I", len(message)) + message)
         await self.reconnect()
 
     async def reconnect(self) -> None:

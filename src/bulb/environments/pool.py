@@ -234,7 +234,10 @@ class EnvironmentPool:
                 if now - environment.idle_since < self._settings.freeze_after_s:
                     break
                 del self._thawed[environment]
-                environment.freeze()
+                try:
+                    environment.freeze()
+                except OSError:
+                    _log.exception("an idle environment could not be frozen; it stays as it is")
             while self._by_age and now - next(iter(self._by_age)).idle_since > self._settings.idle_s:
                 self.end(self._forget_longest_idle(), "idle")
 
