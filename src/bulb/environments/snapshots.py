@@ -88,8 +88,13 @@ class Snapshots:
             log = self._logs.open(ref, spec)
             self._facts.emit(EnvironmentStarted(ref, self._clock.now()))
             environment = Environment(spec, ref, template.sandbox, log, self._starter, self._facts, self._clock)
-            await environment.initialize()
             snapshot = _Snapshot(spec.revision, template, environment, paid_until=self._clock.now())
+            try:
+                await environment.initialize()
+            except BaseException:
+                await self._end(snapshot, "failure")
+                raise
+            snapshot.paid_until = self._clock.now()
             if not snapshot.is_alive:
                 await self._end(snapshot, "failure")
                 return "The function's initialization failed; its log says why."
