@@ -211,6 +211,46 @@ def test_events_of_an_alias_follow_the_rules_of_the_alias(server: Running, aws: 
     assert not of_latest.all()
 
 
+def test_an_alias_deleted_while_an_event_waits_has_it_told_where_alias_and_version_said(
+    server: Running, aws: Any
+) -> None:
+    told, dead = Queue.make(server, "of-deleted"), Queue.make(server, "dead-of-deleted")
+    source = "def handler(event, context):\n    raise ValueError('no')"
+    create(aws, "unnamed", source, DeadLetterConfig={"TargetArn": f"{SQS}:dead-of-deleted"})
+    aws.publish_version(FunctionName="unnamed")
+    aws.create_alias(FunctionName="unnamed", Name="live", FunctionVersion="1")
+    aws.put_function_event_invoke_config(
+        FunctionName="unnamed",
+        Qualifier="live",
+        MaximumRetryAttempts=1,
+        DestinationConfig={"OnFailure": {"Destination": f"{SQS}:of-deleted"}},
+    )
+    request_id = send(aws, "unnamed", {"n": 1}, Qualifier="live")
+    until(lambda: put_back(server, "unnamed") == 1, "the event put back after its failure")
+    aws.delete_alias(FunctionName="unnamed", Name="live")
+    server.clock.advance(61)
+    record = json.loads(told.next()["Body"])
+    del record["timestamp"]
+    assert record == {
+        "version": "1.0",
+        "requestContext": {
+            "requestId": request_id,
+            "functionArn": f"{ARN}:unnamed:live",
+            "condition": "RetriesExhausted",
+            "approximateInvokeCount": 2,
+        },
+        "requestPayload": {"n": 1},
+        "responseContext": {"statusCode": 404},
+    }
+    letter = dead.next()
+    assert letter["Body"] == '{"n": 1}'
+    assert letter["MessageAttributes"] == {
+        "RequestID": {"DataType": "String", "StringValue": request_id},
+        "ErrorCode": {"DataType": "Number", "StringValue": "404"},
+        "ErrorMessage": {"DataType": "String", "StringValue": f"Function not found: {ARN}:unnamed:live"},
+    }
+
+
 def test_an_event_that_is_too_old_is_not_tried_again(server: Running, aws: Any) -> None:
     aged = Queue.make(server, "aged")
     create(aws, "aged", "def handler(event, context):\n    raise ValueError('no')")

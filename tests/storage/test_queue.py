@@ -87,6 +87,11 @@ def test_a_retried_message_waits_and_tells_its_attempts(location: str | Path) ->
         assert await database.write(lambda c: queue.claim(c, Q, 1, 59.0, 5)) == []
         (second,) = await database.write(lambda c: queue.claim(c, Q, 1, 60.0, 5))
         assert (second.id, second.attempts, second.payload) == (message.id, 1, b"x")
+        assert second.attributes == message.attributes
+        noted = {**message.attributes, "last": {"why": "no \x00 room", "status": 429}}
+        await database.write(lambda c: queue.retry(c, message.id, 1, visible_at=60.0, attempts=2, attributes=noted))
+        (third,) = await database.write(lambda c: queue.claim(c, Q, 1, 60.0, 5))
+        assert (third.attempts, third.payload, third.attributes) == (2, b"x", noted)
 
     with_database(location, body)
 

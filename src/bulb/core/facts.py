@@ -249,10 +249,11 @@ class AsyncEventReceived:
 class AsyncEventTried:
     """An attempt at an asynchronous event ended, and it is on disk what comes of that.
 
-    `function.version` is the qualifier events name it with. `attempts` is how often the function has run for it, this
-    time included; `duration_ms` is None when it did not run this time. `code` is the error type of a function that
-    failed, or the code of what Bulb refused with; `condition` is why it is dropped, in a destination record's words.
-    `next_at` is when it is tried again. `told` are the kinds and ARNs of who is told of the end.
+    `function.version` is the qualifier events name it with. `attempts` is how many are used up, this one included: runs
+    of the function, and looks for a version or alias that is gone; `duration_ms` is None when it did not run this time.
+    `code` is the error type of a function that failed, or the code of what Bulb refused with; `condition` is why it is
+    dropped, in a destination record's words. `next_at` is when it is tried again. `told` are the kinds and ARNs of who
+    is told of the end.
     """
 
     function: FunctionRef

@@ -24,7 +24,8 @@ from bulb.invoke.concurrency import FunctionName
 from bulb.invoke.endings import Delivery, Ending, deliveries, what_failed
 from bulb.invoke.model import AsyncEvent, AsyncRules, AsyncSettings, FunctionCatalog, Invocation, Invoker, Outcome
 from bulb.invoke.ramp import Ramp
-from bulb.invoke.retries import Again, Done, Drop, Verdict, after_answer, after_refusal, too_old
+from bulb.invoke.retries import Again, Done, Drop, Verdict, after_answer, after_refusal, is_gone, too_old
+from bulb.invoke.waiting import LastAttempt, last_attempt, noted
 from bulb.storage import outbox, queue
 from bulb.storage.database import Database
 from bulb.storage.queue import Message
@@ -43,7 +44,7 @@ _INLINE_BYTES = 65_536
 
 @dataclass(frozen=True, slots=True)
 class _Attempt:
-    """How an attempt ended, and what is needed to tell of it."""
+    """How an attempt ended, and what is needed to tell of it; `uses_one` of those the event has."""
 
     verdict: Verdict
     rules: AsyncRules
@@ -51,6 +52,7 @@ class _Attempt:
     refusal: AwsError | None = None
     dead_letter: str | None = None
     duration_ms: float | None = None
+    uses_one: bool = False
 
 
 class AsyncInvocations:
@@ -137,15 +139,16 @@ class AsyncInvocations:
         await self._settle(message, await self._attempt(message))
 
     async def _attempt(self, message: Message) -> _Attempt:
-        about, accepted_at, rules = message.attributes, message.enqueued_at, AsyncRules()
+        about, accepted_at, resolved = message.attributes, message.enqueued_at, None
         name = (about["account"], about["region"], about["name"])
-        dead_letter = None
+        last = last_attempt(about) or LastAttempt(AsyncRules())
+        rules, dead_letter = last.rules, last.dead_letter
         try:
             rules = await self._settings.rules(*name, about["qualifier"])
             resolved = await self._catalog.resolve(*name, about["qualifier"])
             dead_letter = resolved.dead_letter
             if too_old(rules, accepted_at, self._clock.now()):
-                return _Attempt(Drop("EventAgeExceeded"), rules, dead_letter=dead_letter)
+                return _Attempt(Drop("EventAgeExceeded"), rules, last.outcome, last.refusal, dead_letter)
             began = time.perf_counter()
             outcome = await self._invoker.invoke(
                 Invocation(
@@ -158,6 +161,8 @@ class AsyncInvocations:
                 )
             )
         except Exception as error:
+            if resolved is None and isinstance(error, AwsError):
+                return await self._unresolved(message, name, rules, error)
             refusal = error if isinstance(error, AwsError) else _failure(error)
             now, reserved = self._clock.now(), self._reserved(name)
             verdict = after_refusal(refusal, rules, reserved, message.attempts, accepted_at, now)
@@ -165,7 +170,26 @@ class AsyncInvocations:
         duration_ms = (time.perf_counter() - began) * 1000
         failed = outcome.function_error is not None
         verdict = after_answer(failed, rules, message.attempts, accepted_at, self._clock.now())
-        return _Attempt(verdict, rules, outcome, dead_letter=dead_letter, duration_ms=duration_ms)
+        return _Attempt(verdict, rules, outcome, dead_letter=dead_letter, duration_ms=duration_ms, uses_one=True)
+
+    async def _unresolved(self, message: Message, name: FunctionName, rules: AsyncRules, refusal: AwsError) -> _Attempt:
+        """There was no version to run. One that is gone, or an alias, is tried for as often as a function that fails.
+
+        What was configured for it went with it; what counts is what the event keeps of its last attempt.
+        """
+        about, attempts, accepted_at = message.attributes, message.attempts, message.enqueued_at
+        dead_letter, is_only_the_version = None, is_gone(refusal)
+        try:
+            dead_letter = await self._catalog.dead_letter(*name, about["qualifier"])
+        except AwsError:
+            is_only_the_version = False  # no such function
+        if not is_only_the_version:
+            verdict = after_refusal(refusal, rules, self._reserved(name), attempts, accepted_at, self._clock.now())
+            return _Attempt(verdict, rules, refusal=refusal, dead_letter=dead_letter)
+        if (last := last_attempt(about)) is not None:
+            rules, dead_letter = last.rules, last.dead_letter
+        verdict = after_answer(True, rules, attempts, accepted_at, self._clock.now())
+        return _Attempt(verdict, rules, refusal=refusal, dead_letter=dead_letter, uses_one=True)
 
     async def _settle(self, message: Message, attempt: _Attempt) -> None:
         """Write down what became of the event. Until that succeeds it is leased, so nobody else tries it."""
@@ -173,9 +197,11 @@ class AsyncInvocations:
         told: list[Delivery] = []
         match attempt.verdict:
             case Again(at, attempts):
+                last = LastAttempt(attempt.rules, attempt.dead_letter, attempt.outcome, attempt.refusal)
+                kept = noted(message.attributes, last)
 
                 def write(connection: Connection) -> None:
-                    queue.retry(connection, message.id, generation, visible_at=at, attempts=attempts)
+                    queue.retry(connection, message.id, generation, visible_at=at, attempts=attempts, attributes=kept)
 
             case Done() | Drop():
                 ended_at = self._clock.now()
@@ -218,7 +244,7 @@ def _tried(message: Message, attempt: _Attempt, told: list[Delivery], now: float
         at=now,
         accepted_at=message.enqueued_at,
         outcome="succeeded" if isinstance(verdict, Done) else "retrying" if isinstance(verdict, Again) else "dropped",
-        attempts=message.attempts + (outcome is not None),
+        attempts=message.attempts + attempt.uses_one,
         duration_ms=attempt.duration_ms,
         code=code,
         message=text,
@@ -246,7 +272,7 @@ async def _told(message: Message, attempt: _Attempt, now: float) -> list[Deliver
         invoked_arn=f"{ref.arn}:{ref.version}",
         payload=message.payload,
         condition=verdict.condition if isinstance(verdict, Drop) else "Success",
-        invocations=message.attempts + (outcome is not None),
+        invocations=message.attempts + attempt.uses_one,
         at=now,
         outcome=outcome,
         refusal=attempt.refusal,

@@ -91,6 +91,13 @@ class FunctionCatalog(Protocol):
     async def resolve(self, account: str, region: str, name: str, qualifier: str | None) -> Resolved:
         """The version to run. Raises AwsError ResourceNotFoundException or ResourceConflictException (Pending)."""
 
+    async def dead_letter(self, account: str, region: str, name: str, qualifier: str | None) -> str | None:
+        """The ARN that gets failed events of a version that need not be fit to run, or None.
+
+        Of a version or alias that is gone, that of `$LATEST`. Raises AwsError ResourceNotFoundException when there is
+        no such function.
+        """
+
 
 class Invoker(Protocol):
     """Runs one invocation to its end (invoke/dispatcher.py)."""

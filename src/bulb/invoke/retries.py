@@ -49,8 +49,13 @@ def too_old(rules: AsyncRules, accepted_at: float, now: float) -> bool:
     return now > accepted_at + rules.max_age_s + _GRACE_S
 
 
+def is_gone(error: AwsError) -> bool:
+    """There is no such function, version or alias (any more)."""
+    return error.code == "ResourceNotFoundException"
+
+
 def after_answer(failed: bool, rules: AsyncRules, attempts: int, accepted_at: float, now: float) -> Verdict:
-    """After the function answered. `attempts` counts the failures before this one."""
+    """After the function answered, or was not there to. `attempts` counts the failures before this one."""
     if not failed:
         return Done()
     if attempts >= min(rules.max_retries, len(ASYNC_RETRY_DELAYS_S)):
@@ -66,9 +71,11 @@ def after_refusal(
 ) -> Verdict:
     """After Bulb could not run the function at all; `reserved` is the function's reserved concurrency.
 
+    ResourceNotFoundException is for a function that is gone as a whole.
+
     The delay is the event's age within its bounds, so that each wait is about as long as all before it together.
     """
-    if error.code == "ResourceNotFoundException":
+    if is_gone(error):
         return Drop("FunctionNotFound")
     if error.code == "RecursiveInvocationException":
         return Drop("RecursiveInvocation")

@@ -64,6 +64,7 @@ _RETRY = (
     .where(_HELD)
     .values(lease_generation=_FREE, visible_at=bindparam("at"), attempts=bindparam("count"))
 )
+_RETRY_NOTING = _RETRY.values(attributes=bindparam("noted", type_=_table.attributes.type))
 
 # What was put by a clock that was ahead, or is to be tried again later than anything is by one that was not.
 _SET_RIGHT = (
@@ -178,10 +179,24 @@ def complete(connection: Connection, ids: Sequence[int], generation: int) -> int
     return sum(connection.execute(_COMPLETE, {"message": id_, "generation": generation}).rowcount for id_ in ids)
 
 
-def retry(connection: Connection, id_: int, generation: int, *, visible_at: float, attempts: int) -> bool:
-    """Give a message back, due again at `visible_at`. False when `generation` no longer holds it."""
-    given = {"message": id_, "generation": generation, "at": visible_at, "count": attempts}
-    if not connection.execute(_RETRY, given).rowcount:
+def retry(
+    connection: Connection,
+    id_: int,
+    generation: int,
+    *,
+    visible_at: float,
+    attempts: int,
+    attributes: Mapping[str, Any] | None = None,
+) -> bool:
+    """Give a message back, due again at `visible_at`, with other `attributes` if any are given.
+
+    False when `generation` no longer holds it.
+    """
+    given: dict[str, Any] = {"message": id_, "generation": generation, "at": visible_at, "count": attempts}
+    statement = _RETRY
+    if attributes is not None:
+        statement, given["noted"] = _RETRY_NOTING, dict(attributes)
+    if not connection.execute(statement, given).rowcount:
         return False
     queue = connection.execute(select(_table.queue).where(_table.id == id_)).scalar_one()
     notify(connection, channel(queue))

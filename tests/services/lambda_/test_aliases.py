@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bulb.core.errors import AwsError
 from tests.services.lambda_.room import ARN, ROLE, Room, open_room
 from tests.services.lambda_.test_refusals import refused
 
@@ -206,6 +207,26 @@ def test_an_alias_of_latest_follows_it(room: Room) -> None:
     room.settle()
     aws.invoke(FunctionName="f:newest")
     assert room.runner.invocations[-1].spec.timeout_s == 77
+
+
+def test_dead_letters_of_an_alias_that_is_gone_are_those_of_latest(tmp_path: Path) -> None:
+    letters = "arn:aws:sqs:us-east-1:000000000000:letters"
+    with open_room(tmp_path, destinations=frozenset({"sqs"})) as room:
+        publish(room, 1)
+        aws = room.client()
+        aws.create_alias(FunctionName="f", Name="live", FunctionVersion="1")
+        aws.update_function_configuration(FunctionName="f", DeadLetterConfig={"TargetArn": letters})
+        room.settle()
+
+        def dead_letter(name: str = "f") -> str | None:
+            found: str | None = room.run(room.opened["catalog"].dead_letter("000000000000", "us-east-1", name, "live"))
+            return found
+
+        assert dead_letter() is None
+        aws.delete_alias(FunctionName="f", Name="live")
+        assert dead_letter() == letters
+        with pytest.raises(AwsError, match="Function not found"):
+            dead_letter("nobody")
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.1, 0.5, 1.0])

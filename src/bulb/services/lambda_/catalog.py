@@ -84,6 +84,18 @@ class Catalog:
                 return await self._resolve_split(key, qualifier, found)
         return await self._load(key, qualifier, self._chance())
 
+    async def dead_letter(self, account: str, region: str, name: str, qualifier: str | None) -> str | None:
+        """The ARN that gets failed events of a version in whatever state, of `$LATEST` if it is gone; or None.
+
+        Raises ResourceNotFoundException when there is no such function.
+        """
+        key = FunctionKey(account, region, name)
+        try:
+            _, record = await self._found(key, qualifier, self._chance())
+        except AwsError:
+            _, record = await self._found(key, None, 0.0)
+        return (record.running or record.definition).dead_letter
+
     async def look_up(self, key: FunctionKey, qualifier: str | None) -> Resolved:
         """The same for somebody who only prepares for invocations: what is Inactive stays so."""
         return await self._load(key, qualifier, self._chance(), restores=False)
