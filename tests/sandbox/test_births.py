@@ -65,6 +65,7 @@ def with_restarting(
 
     async def main(host: SandboxHost) -> None:
         async with running(host, python_image(), code_at(directory / "code")) as sandbox:
+            await sandbox.born()  # which may be told after its greeting
             place = Birthplace(host)
             await place.occupy()
             restarting = asyncio.ensure_future(sandbox.restart())
