@@ -92,6 +92,7 @@ def test_a_zygote_that_dies_while_births_wait_is_replaced_for_them(tmp_path: Pat
         sandbox = await starting
         await greet(sandbox)
         assert await ask(sandbox, "answer = 1") == 1
+        await sandbox.born()
         assert place.free == place.most
         await sandbox.close()
 
