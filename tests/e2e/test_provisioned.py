@@ -221,7 +221,8 @@ def test_they_are_not_reaped_and_old_ones_are_replaced_before_they_go(tmp_path: 
 def test_an_alias_with_weights_splits_them_and_one_that_moves_takes_them_along(bulb: Running) -> None:
     aws = bulb.client("lambda")
     one = published(aws, "moving")
-    aws.update_function_code(FunctionName="moving", ZipFile=zipped(app=SOURCE + "\n    # two"))
+    slow = SOURCE.replace("born =", "import time; time.sleep(2)  # long enough to be called meanwhile\n    born =")
+    aws.update_function_code(FunctionName="moving", ZipFile=zipped(app=slow))
     aws.get_waiter("function_updated_v2").wait(FunctionName="moving", WaiterConfig={"Delay": 0.05})
     two = aws.publish_version(FunctionName="moving")["Version"]
     aws.create_alias(FunctionName="moving", Name="live", FunctionVersion=one)
@@ -235,9 +236,9 @@ def test_an_alias_with_weights_splits_them_and_one_that_moves_takes_them_along(b
         ProvisionedConcurrentExecutions=1,
     ) == ("ResourceConflictException", "Version is pointed by a Provisioned Concurrency alias", 409)
     aws.update_alias(FunctionName="moving", Name="live", FunctionVersion=two)
-    kind, _, _ = invoke(aws, "moving", Qualifier="live")[0]
-    assert kind == "provisioned-concurrency"
-    until(lambda: invoke(aws, "moving", Qualifier="live")[0][::2] == ["provisioned-concurrency", two], "the move")
+    assert invoke(aws, "moving", Qualifier="live")[0][::2] == ["provisioned-concurrency", one]
+    moved = ["provisioned-concurrency", two]
+    until(lambda: invoke(aws, "moving", Qualifier="live")[0][::2] == moved, "the move", every=0.25)
     assert counts(ready(aws, "moving", "live")) == (2, 2, 2)
     assert refused(aws.get_provisioned_concurrency_config, FunctionName="moving", Qualifier=one) == (
         "ProvisionedConcurrencyConfigNotFoundException",
